@@ -1,0 +1,1 @@
+"""The rules and values: pure, without I/O, clock or framework."""

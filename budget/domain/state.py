@@ -1,0 +1,511 @@
+"""The ledger as one batch sees it: what was loaded, changed by `decide` functions, then saved as a whole.
+
+A decide function checks first and changes after, so a command that is refused leaves nothing behind.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from budget.domain import money, periods, policies
+from budget.domain.configuration import Configuration, Line, PostingSet, number_of
+from budget.domain.errors import Invalid
+from budget.domain.ids import Ids
+from budget.domain.policies import Policy, Scope, Threshold
+from budget.domain.records import ESTIMATED, OVER_LIMIT, PROVISIONAL, UNPRICED, Alert, Hold, Record
+
+BalanceKey = tuple[str, str]
+
+MAX_AMOUNT = money.MAX_NANOCENTS
+
+encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks: an API key, or anonymous where keys are off."""
+
+    key_id: str | None = None
+    budget_id: str | None = None
+    """The only budget its key is bound to, if just one."""
+    is_admin: bool = True
+
+    @property
+    def name(self) -> str:
+        """As it stands in the journal."""
+        return self.key_id or "anonymous"
+
+
+ANONYMOUS = Caller()
+SYSTEM = Caller(key_id="system")
+
+
+class Balance:
+    """Used and held of one policy in one window, with the levels at which something happens precomputed."""
+
+    __slots__ = (
+        "changed",
+        "held_cost",
+        "held_tokens",
+        "next_cost",
+        "next_tokens",
+        "policy_id",
+        "touched_at",
+        "used_cost",
+        "used_tokens",
+        "window_key",
+    )
+
+    def __init__(
+        self, policy_id: str, window_key: str, amounts: tuple[int, int, int, int], policy: Policy | None
+    ) -> None:
+        self.policy_id = policy_id
+        self.window_key = window_key
+        self.used_tokens, self.held_tokens, self.used_cost, self.held_cost = amounts
+        self.changed = False
+        self.next_tokens = policies.UNLIMITED
+        self.next_cost = policies.UNLIMITED
+        if policy is not None:
+            self.next_tokens = policies.next_level(policy.token_thresholds, self.used_tokens)
+            self.next_cost = policies.next_level(policy.cost_thresholds, self.used_cost)
+
+    @property
+    def amounts(self) -> tuple[int, int, int, int]:
+        """Used tokens, held tokens, used nanocents, held nanocents."""
+        return self.used_tokens, self.held_tokens, self.used_cost, self.held_cost
+
+
+class Entry(msgspec.Struct, kw_only=True):
+    """One line of the journal. `seq` is its place in the batch until the batch is numbered."""
+
+    seq: int
+    at: int
+    kind: str
+    caller: str
+    subject: str
+    idempotency_key: str | None = None
+    fingerprint: bytes | None = None
+    context_id: str | None = None
+    task_id: str | None = None
+    postings: str = "[]"
+    rollups: str = "[]"
+    flags: int = 0
+    data: str | None = None
+
+
+class Crossing(NamedTuple):
+    """A balance that reached a level, or went past a hard limit."""
+
+    policy: Policy
+    window: Line | None
+    window_key: str
+    unit: str
+    threshold: Threshold | None
+    amount: int
+    cause: int
+
+
+class RollupKey(NamedTuple):
+    """The dimensions of a rollup row; `label_kind` is empty, `user_id` or a declared tag."""
+
+    budget_id: str
+    provider: str | None
+    model: str | None
+    component: str
+    task_type: str
+    tier: str
+    label_kind: str
+    label: str
+
+
+COUNTERS = (
+    "count",
+    "unpriced_count",
+    "unpriced_tokens",
+    "estimated_count",
+    "estimated_tokens",
+    "provisional_count",
+    "provisional_cost",
+)
+
+Posting = tuple["Lines", int, int, int, int]
+"""Where, and the four deltas: used tokens, held tokens, used cost, held cost."""
+
+
+class Lines:
+    """The balances that a posting set names for one session and task, each with its policy and window."""
+
+    __slots__ = ("balances", "changed", "has_hard_limit", "posting_set")
+
+    def __init__(self, posting_set: PostingSet, balances: list[tuple[Line, Balance]]) -> None:
+        self.posting_set = posting_set
+        self.balances = balances
+        self.has_hard_limit = any(line.policy.is_hard for line, _ in balances)
+        self.changed = False
+
+
+class Place:
+    """Where usage of one scope is booked during a stretch of time: its posting set, and its rollup buckets."""
+
+    __slots__ = ("day_start", "end", "hour_start", "lines", "posting_set", "rollup", "start", "touched")
+
+    def __init__(self, posting_set: PostingSet, start: int, end: int, hour_start: int, day_start: int) -> None:
+        self.posting_set = posting_set
+        self.start = start
+        self.end = end
+        self.hour_start = hour_start
+        self.day_start = day_start
+        self.lines: dict[tuple[str | None, str | None], Lines] = {}
+        self.rollup: Rollup | None = None
+        self.touched: set[tuple[str | None, str | None]] = set()
+        """The sessions and tasks whose balances are being loaded."""
+
+
+class Rollup:
+    """What a batch adds to one hour, day and set of dimensions: counters, and count and cost of each part."""
+
+    __slots__ = ("counters", "number", "parts", "prefix")
+
+    def __init__(self, number: int, prefix: str) -> None:
+        self.number = number
+        self.prefix = prefix
+        self.counters = [0] * len(COUNTERS)
+        self.parts: dict[str, list[int]] = {}
+
+    def add(self, sign: int, counters: list[int], parts: dict[str, list[int]]) -> None:
+        """Add (or with sign -1 take) a record."""
+        for index, amount in enumerate(counters):
+            if amount:
+                self.counters[index] += amount
+        self.add_parts(sign, parts)
+
+    def add_parts(self, sign: int, parts: dict[str, list[int]]) -> None:
+        """Add (or take) the parts alone."""
+        sums = self.parts
+        for part, (amount, cost) in parts.items():
+            pair = sums.get(part)
+            if pair is None:
+                sums[part] = [sign * amount, sign * cost]
+            else:
+                pair[0] += sign * amount
+                pair[1] += sign * cost
+
+
+class State:
+    """What a batch works on. `now` is one instant for the whole batch, in µs."""
+
+    def __init__(self, configuration: Configuration, now: int, head_seq: int, ids: Ids) -> None:
+        self.configuration = configuration
+        self.now = now
+        self._ids = ids
+        self.head_seq = head_seq
+        self.balances: dict[BalanceKey, Balance] = {}
+        self.holds: dict[str, Hold] = {}
+        self.holds_by_context: dict[str, list[Hold]] = {}
+        self.records: dict[str, Record] = {}
+        self.alerts: dict[str, Alert] = {}
+        self.entries: list[Entry] = []
+        self.new_records: list[Record] = []
+        self.changed_records: dict[str, Record] = {}
+        self.new_holds: dict[str, Hold] = {}
+        self.changed_holds: dict[str, Hold] = {}
+        self.posting_sets: dict[int, str] = {}
+        self.rollup_keys: dict[int, RollupKey] = {}
+        self.rollups: dict[tuple[int, int, int, tuple[int, ...]], Rollup] = {}
+        self.crossings: list[Crossing] = []
+        self.new_budgets: dict[str, Any] = {}
+        self.new_policies: dict[str, Policy] = {}
+        self.new_prices: list[Any] = []
+        self.new_models: list[Any] = []
+        self.facts: dict[str, Any] = {}
+        """What storage was asked for a command that runs alone."""
+        self._lines: dict[tuple[int, str | None, str | None], Lines] = {}
+        self._places: dict[Scope, Place] = {}
+        self.scopes: dict[tuple[str | None, ...], Scope] = {}
+        """The scopes that usage requests came to, by the fields they named."""
+        self._headroom = -1
+        """How much any balance may still grow before its exact amount must be looked at; -1: not known."""
+        self._rollup_numbers: dict[RollupKey, int] = {}
+
+    def new_id(self) -> str:
+        """An id that sorts by time."""
+        return self._ids.new(self.now)
+
+    # Balances
+
+    def lines(self, posting_set: PostingSet, context_id: str | None, task_id: str | None) -> Lines:
+        """The balances that a posting changes."""
+        key = (posting_set.set_id, context_id, task_id)
+        found = self._lines.get(key)
+        if found is None:
+            found = self._lines[key] = Lines(
+                posting_set,
+                [
+                    (line, self.balances[line.policy.policy_id, window])
+                    for line, window in posting_set.keys(context_id, task_id)
+                ],
+            )
+        return found
+
+    def place(self, scope: Scope, booked_at: int) -> Place:
+        """Where usage that is recorded now is booked."""
+        known = self._places.get(scope)
+        if known is not None and known.start <= booked_at < known.end:
+            return known
+        posting_set = self.configuration.posting_set(scope, booked_at, self.now)
+        zone = self.configuration.zone_of(scope.budget_id)
+        day, hour = periods.window_at("daily", zone, booked_at), periods.window_at("hourly", zone, booked_at)
+        start, end = self.configuration.span(scope, booked_at)
+        known = Place(posting_set, max(start, hour.start), min(end, hour.end), hour.start, day.start)
+        self._places[scope] = known
+        return known
+
+    def place_lines(self, place: Place, context_id: str | None, task_id: str | None) -> Lines:
+        """The balances of a place, for a session and a task."""
+        if not place.posting_set.is_keyed:
+            context_id = task_id = None
+        found = place.lines.get((context_id, task_id))
+        if found is None:
+            found = place.lines[context_id, task_id] = self.lines(place.posting_set, context_id, task_id)
+        return found
+
+    def post_usage(self, lines: Lines, tokens: int, cost: int, cause: int) -> tuple[str, int]:
+        """`post` for the most frequent case: usage that stands alone."""
+        if tokens < 0 or cost < 0 or not self._fits(tokens + cost):
+            return self.post([(lines, tokens, 0, cost, 0)], cause)
+        if not lines.changed:
+            self._note_change(lines)
+        for line, balance in lines.balances:
+            balance.used_tokens += tokens
+            balance.used_cost += cost
+            if balance.used_tokens >= balance.next_tokens:
+                self._cross(line, balance, "tokens", balance.used_tokens - tokens, cause)
+            if balance.used_cost >= balance.next_cost:
+                self._cross(line, balance, "cost", balance.used_cost - cost, cause)
+        over = self._over_limits(lines, tokens, cost, cause) if lines.has_hard_limit else 0
+        return f"[[{lines.posting_set.set_id},{tokens},0,{cost},0]]", over
+
+    def post(self, postings: Iterable[Posting], cause: int) -> tuple[str, int]:
+        """Change the balances. Gives the postings as the entry keeps them, and OVER_LIMIT when usage passed a limit.
+
+        Raises `Invalid` before anything is changed when an amount would leave 64 bits (rule 8.4).
+        """
+        postings = list(postings)
+        if not self._fits(sum(abs(delta) for posting in postings for delta in posting[1:])):
+            _check_amounts(postings)
+        texts = []
+        for lines, used_tokens, held_tokens, used_cost, held_cost in postings:
+            self._note_change(lines)
+            texts.append(f"[{lines.posting_set.set_id},{used_tokens},{held_tokens},{used_cost},{held_cost}]")
+            grows = used_tokens > 0 or used_cost > 0
+            for line, balance in lines.balances:
+                balance.held_tokens += held_tokens
+                balance.held_cost += held_cost
+                balance.used_tokens += used_tokens
+                balance.used_cost += used_cost
+                if grows:
+                    if balance.used_tokens >= balance.next_tokens:
+                        self._cross(line, balance, "tokens", balance.used_tokens - used_tokens, cause)
+                    if balance.used_cost >= balance.next_cost:
+                        self._cross(line, balance, "cost", balance.used_cost - used_cost, cause)
+        over = 0
+        for lines, used_tokens, _, used_cost, _ in postings:
+            if lines.has_hard_limit:
+                over |= self._over_limits(lines, used_tokens, used_cost, cause)
+        return f"[{','.join(texts)}]", over
+
+    def _fits(self, growth: int) -> bool:
+        """Whether no balance can leave 64 bits by growing so much; a cheap bound, exact checks follow when it fails."""
+        if self._headroom < 0:
+            largest = max((max(map(abs, balance.amounts)) for balance in self.balances.values()), default=0)
+            self._headroom = max(MAX_AMOUNT - largest, 0)
+        if growth > self._headroom:
+            return False
+        self._headroom -= growth
+        return True
+
+    def _note_change(self, lines: Lines) -> None:
+        if not lines.changed:
+            lines.changed = True
+            self.posting_sets[lines.posting_set.set_id] = lines.posting_set.content
+            for _, balance in lines.balances:
+                balance.changed = True
+
+    def _cross(self, line: Line, balance: Balance, unit: str, before: int, cause: int) -> None:
+        policy = line.policy
+        levels = policy.token_thresholds if unit == "tokens" else policy.cost_thresholds
+        after = balance.used_tokens if unit == "tokens" else balance.used_cost
+        for level in policies.crossed(levels, before, after):
+            self.crossings.append(Crossing(policy, line, balance.window_key, unit, level, after, cause))
+        if unit == "tokens":
+            balance.next_tokens = policies.next_level(levels, after)
+        else:
+            balance.next_cost = policies.next_level(levels, after)
+
+    def _over_limits(self, lines: Lines, used_tokens: int, used_cost: int, cause: int) -> int:
+        """OVER_LIMIT when what was used took a balance past a hard limit; the crossing is noted (rule 5)."""
+        over = 0
+        for line, balance in lines.balances:
+            policy = line.policy
+            if not policy.is_hard:
+                continue
+            tokens = balance.used_tokens + balance.held_tokens
+            cost = balance.used_cost + balance.held_cost
+            for unit, amount, limit, used, grew in (
+                ("tokens", tokens, policy.hard_tokens, balance.used_tokens, used_tokens),
+                ("cost", cost, policy.hard_cost, balance.used_cost, used_cost),
+            ):
+                if grew > 0 and amount > limit:
+                    over = OVER_LIMIT
+                    if used < limit:  # at or past it, the level 1.0 says so already
+                        self.crossings.append(Crossing(policy, line, balance.window_key, unit, None, amount, cause))
+        return over
+
+    # The journal
+
+    def write(self, entry: Entry) -> Entry:
+        """Append to the batch's part of the journal."""
+        entry.seq = len(self.entries)
+        self.entries.append(entry)
+        return entry
+
+    @property
+    def next_entry(self) -> int:
+        """The place in the batch that the next entry will take."""
+        return len(self.entries)
+
+    @property
+    def as_of_seq(self) -> int:
+        """The number of the last entry so far; on replicas a lower bound until the batch is numbered."""
+        return self.head_seq + len(self.entries)
+
+    # Rollups
+
+    def add_to_rollup(self, place: Place, record: Record, parts: dict[str, list[int]]) -> str:
+        """`rollup` for the most frequent case: a record that is added where usage is booked now."""
+        if record.flags & _COUNTED or record.user_id is not None or record.tags != "{}":
+            return self.rollup(record, 1, parts)
+        rollup = place.rollup
+        if rollup is None:
+            rollup = place.rollup = self._rollup_of(record)
+        rollup.counters[0] += 1
+        rollup.add_parts(1, parts)
+        return f"{rollup.prefix}[1,0,0,0,0,0,0],{record.parts}]"
+
+    def rollup(self, record: Record, sign: int, parts: dict[str, list[int]]) -> str:
+        """Add a record to (or take it from) its own buckets; gives the posting as the entry keeps it."""
+        flags = record.flags
+        counters = [sign, 0, 0, 0, 0, 0, 0]
+        tokens = record.total_tokens
+        if flags & UNPRICED:
+            counters[1:3] = sign, sign * tokens
+        if flags & ESTIMATED:
+            counters[3:5] = sign, sign * tokens
+        if flags & PROVISIONAL:
+            counters[5:7] = sign, sign * record.cost
+        rollup = self._rollup_of(record)
+        rollup.add(sign, counters, parts)
+        signed = {part: [sign * amount, sign * cost] for part, (amount, cost) in parts.items()}
+        return f"{rollup.prefix}[{','.join(map(str, counters))}],{encode(signed).decode()}]"
+
+    def _rollup_of(self, record: Record) -> Rollup:
+        number, labels = self._rollup_numbers_of(record)
+        key = (record.hour_start, record.day_start, number, labels)
+        found = self.rollups.get(key)
+        if found is None:
+            prefix = f"[{record.hour_start},{record.day_start},{number},[{','.join(map(str, labels))}],"
+            found = self.rollups[key] = Rollup(number, prefix)
+        return found
+
+    def _rollup_numbers_of(self, record: Record) -> tuple[int, tuple[int, ...]]:
+        dimensions = (
+            record.budget_id,
+            record.provider,
+            record.model,
+            record.component,
+            record.task_type,
+            record.tier,
+        )
+        number = self._rollup_number(RollupKey(*dimensions, "", ""))
+        labels: tuple[int, ...] = ()
+        if record.user_id is not None:
+            labels = (self._rollup_number(RollupKey(*dimensions, "user_id", record.user_id)),)
+        if self.configuration.rules.report_tags and record.tags != "{}":
+            tags = msgspec.json.decode(record.tags)
+            labels += tuple(
+                self._rollup_number(RollupKey(*dimensions, name, tags[name]))
+                for name in self.configuration.rules.report_tags
+                if name in tags
+            )
+        return number, labels
+
+    def _rollup_number(self, key: RollupKey) -> int:
+        number = self._rollup_numbers.get(key)
+        if number is None:
+            number = self._rollup_numbers[key] = number_of(encode(key))
+            self.rollup_keys[number] = key
+        return number
+
+    def buckets(self, budget_id: str, at: int) -> tuple[int, int]:
+        """The hour and the day, in the budget's zone, in which something booked at `at` is summed."""
+        day, hour = periods.day_and_hour_buckets(self.configuration.zone_of(budget_id), at)
+        return hour, day
+
+    # Holds and records
+
+    def find_context_hold(self, context_id: str, budget_id: str, component: str) -> Hold | None:
+        """The newest active hold of a context, for the same budget and component (rule 4.2)."""
+        holds = [
+            hold
+            for hold in self.holds_by_context.get(context_id, ())
+            if hold.is_active and hold.budget_id == budget_id and hold.component == component
+        ]
+        return max(holds, key=lambda hold: (hold.created_at, hold.allocation_id), default=None)
+
+    def add_hold(self, hold: Hold) -> None:
+        """A hold that this batch made."""
+        self.holds[hold.allocation_id] = hold
+        self.holds_by_context.setdefault(hold.context_id, []).append(hold)
+        self.new_holds[hold.allocation_id] = hold
+
+    def hold_changed(self, hold: Hold) -> None:
+        """A hold whose row must be written again."""
+        hold.updated_at = self.now
+        if hold.allocation_id not in self.new_holds:
+            self.changed_holds[hold.allocation_id] = hold
+
+    def add_record(self, record: Record) -> None:
+        """A record that this batch booked."""
+        self.records[record.record_id] = record
+        self.new_records.append(record)
+
+    def record_changed(self, record: Record) -> None:
+        """A record whose row must be written again."""
+        self.changed_records[record.record_id] = record
+
+    def hold_lines(self, hold: Hold) -> Lines:
+        """Every balance that contains a hold."""
+        posting_set = self.configuration.posting_set(hold.scope, hold.created_at, hold.created_at)
+        return self.lines(posting_set, hold.context_id, hold.task_id)
+
+    def record_lines(self, record: Record) -> Lines:
+        """Every balance that contains a record."""
+        posting_set = self.configuration.posting_set(record.scope, record.booked_at, record.recorded_at)
+        return self.lines(posting_set, record.context_id, record.task_id)
+
+
+_COUNTED = UNPRICED | ESTIMATED | PROVISIONAL
+
+
+def _check_amounts(postings: Iterable[Posting]) -> None:
+    for lines, used_tokens, held_tokens, used_cost, held_cost in postings:
+        deltas = (used_tokens, held_tokens, used_cost, held_cost)
+        for _, balance in lines.balances:
+            if any(abs(amount + delta) > MAX_AMOUNT for amount, delta in zip(balance.amounts, deltas, strict=True)):
+                raise Invalid("cost", "a balance cannot hold more than 92 million dollars or 2**63 - 1 tokens")
+
+
+def parts_of(record: Record) -> dict[str, list[int]]:
+    """A record's parts as they are stored: part -> [count, nanocents]."""
+    parts: dict[str, list[int]] = msgspec.json.decode(record.parts)
+    return parts

@@ -1,0 +1,1 @@
+"""What Budget does: load, decide, save, and answer questions."""

@@ -1,0 +1,114 @@
+"""The first answer to a command, rebuilt from the entry that claimed its key (rule 7.2)."""
+
+from typing import Any
+
+import msgspec
+
+from budget.domain.allocations import Grant
+from budget.domain.budgets import Budget
+from budget.domain.models import Model
+from budget.domain.policies import Policy
+from budget.domain.recording import Settled
+from budget.domain.records import ESTIMATED, UNPRICED, Alert, Hold, Record
+from budget.domain.state import Entry, encode
+from budget.storage import configuration, holdings
+from budget.storage.database import Connection
+
+
+def rebuild(connection: Connection, entry: Entry) -> Any:
+    """What was answered when this entry was written, whatever has happened since."""
+    data = {} if entry.data is None else msgspec.json.decode(entry.data)
+    return _BUILDERS[entry.kind](connection, entry, data)
+
+
+def granted(connection: Connection, entry: Entry, data: dict[str, Any]) -> Grant:
+    """An allocation as it was granted."""
+    (hold,) = holdings.holds(connection, [entry.subject])
+    _, _, tokens, _, cost = msgspec.json.decode(entry.postings)[0]
+    first = msgspec.structs.replace(
+        hold,
+        tokens_allocated=tokens,
+        tokens_used=0,
+        input_tokens_used=0,
+        output_tokens_used=0,
+        held_tokens=tokens,
+        held_cost=cost,
+        estimated_cost=cost,
+        actual_cost=0,
+        flags=entry.flags,
+        state="open",
+        closed_by=None,
+        records=0,
+        expires_at=data["expires_at"],
+        started_at=None,
+        updated_at=hold.created_at,
+        provisional_record_id=None,
+    )
+    return Grant(
+        hold=first,
+        decision_id=first.allocation_id,
+        warnings=data.get("warnings", []),
+        offers=data.get("offers", []),
+    )
+
+
+def _used(connection: Connection, entry: Entry, _: dict[str, Any]) -> Record:
+    (record,) = holdings.records(connection, [entry.subject])
+    parts = msgspec.json.decode(entry.rollups)[0][5]
+    price_id = record.price_id
+    if entry.flags & UNPRICED:
+        price_id = "unpriced" if entry.flags & ESTIMATED else None
+    return msgspec.structs.replace(
+        record,
+        cost=sum(cost for _, cost in parts.values()),
+        parts=encode(parts).decode(),
+        price_id=price_id,
+        flags=entry.flags,
+        status="current",
+        corrected_by=None,
+        reason=record.reason if record.corrects is not None else None,
+    )
+
+
+def _settled(connection: Connection, entry: Entry, data: dict[str, Any]) -> Settled:
+    return Settled(
+        record=_used(connection, entry, data),
+        hold=msgspec.convert(data["hold"], Hold),
+        tokens_released=data["tokens_released"],
+    )
+
+
+def _corrected(_: Connection, __: Entry, data: dict[str, Any]) -> Record | Settled:
+    record = msgspec.convert(data["record"], Record)
+    if "hold" in data and data.get("operation") == "settle":
+        return Settled(record=record, hold=msgspec.convert(data["hold"], Hold), tokens_released=0)
+    return record
+
+
+def _hold(_: Connection, __: Entry, data: dict[str, Any]) -> Hold:
+    return msgspec.convert(data["hold"], Hold)
+
+
+def _released(_: Connection, __: Entry, data: dict[str, Any]) -> tuple[Hold, int]:
+    return msgspec.convert(data["hold"], Hold), data["tokens_released"]
+
+
+def _price(connection: Connection, entry: Entry, _: dict[str, Any]) -> Any:
+    return configuration.price(connection, entry.subject)
+
+
+_BUILDERS = {
+    "held": granted,
+    "used": _used,
+    "settled": _settled,
+    "corrected": _corrected,
+    "started": _hold,
+    "extended": _hold,
+    "increased": _hold,
+    "released": _released,
+    "budget_changed": lambda _, __, data: msgspec.convert(data["after"], Budget),
+    "policy_changed": lambda _, __, data: msgspec.convert(data["after"], Policy),
+    "model_changed": lambda _, __, data: msgspec.convert(data["after"], Model),
+    "price_changed": _price,
+    "alert_changed": lambda _, __, data: msgspec.convert(data["alert"], Alert),
+}

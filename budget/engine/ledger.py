@@ -1,0 +1,299 @@
+"""The way in for everything that changes something: submit a command, get its answer after the commit (P3)."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from budget.domain import allocations, commands, models, refusals
+from budget.domain.configuration import Configuration, Rules
+from budget.domain.errors import BudgetError, Invalid, Unavailable
+from budget.domain.ids import Ids
+from budget.domain.pricing import Price
+from budget.domain.state import ANONYMOUS, SYSTEM, Caller
+from budget.engine import batch, decisions
+from budget.engine.batch import Outcome, Submission
+from budget.engine.clock import Clock
+from budget.log import get_logger
+from budget.storage import holdings, migration
+from budget.storage.database import Connection, Database, Locked
+
+log = get_logger("budget_engine")
+
+SWEEP_SECONDS = 1.0
+IDLE_SWEEP_SECONDS = 3600.0
+
+PriceList = tuple[str, str, Callable[[], Iterable[Price]]]
+"""A source of prices, its version, and how to read it."""
+
+
+class Figures(msgspec.Struct):
+    """What the writer has done since the start, for /metrics."""
+
+    commands: int = 0
+    batches: int = 0
+    commits: int = 0
+    commit_seconds: float = 0.0
+    refusals: int = 0
+    replays: int = 0
+    rejected: int = 0
+    failed_batches: int = 0
+    largest_batch: int = 0
+
+
+class _Group:
+    """Submissions that belong to one request and are answered together."""
+
+    __slots__ = ("future", "submissions")
+
+    def __init__(self, submissions: list[Submission], future: asyncio.Future[list[Outcome]]) -> None:
+        self.submissions = submissions
+        self.future = future
+
+
+class Ledger:
+    """One writer over one database: commands wait in a bounded queue, and share commits (design 4)."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        rules: Rules,
+        alias: models.Alias = lambda _provider, _model: None,
+        price_lists: Iterable[PriceList] = (),
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        queue_limit: int = 20_000,
+        batch_limit: int = 2_000,
+        default_limit: Decimal = Decimal(500),
+    ) -> None:
+        self.database = database
+        self.figures = Figures()
+        self.default_limit = default_limit
+        self._price_lists = tuple(price_lists)
+        self._clock = clock or Clock()
+        self._memory = batch.Memory(alias, rules, self._clock, ids or Ids())
+        self._read_memory = batch.Memory(alias, rules, self._clock, ids or Ids())
+        self._queue: deque[_Group] = deque()
+        self._queued = 0
+        self._queue_limit = queue_limit
+        self._batch_limit = batch_limit
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # Life
+
+    async def start(self) -> None:
+        """Own the file, bring its tables up to date, make the first budget, load the price lists, then write."""
+        self.database.lock()
+        await self.database.write_alone(migration.upgrade)
+        self._tasks = [asyncio.create_task(self._write(), name="budget-writer")]
+        await self.submit(commands.Initialise(), SYSTEM)
+        for source, version, read in self._price_lists:
+            if not await self.database.read(batch.price_list_loaded, source, version):
+                prices = await asyncio.to_thread(lambda read=read: tuple(read()))  # type: ignore[misc]
+                await self.submit(commands.LoadPrices(source=source, version=version, prices=prices), SYSTEM)
+        await self.refresh()
+        self._tasks.append(asyncio.create_task(self._sweep(), name="budget-sweep"))
+        await self._price_usage()
+
+    async def stop(self) -> None:
+        """Take nothing more, finish what was accepted, close."""
+        self._stopping = True
+        self._arrived.set()
+        for task in self._tasks[1:]:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._tasks:
+            await self._tasks[0]
+        self.database.close()
+
+    # Commands
+
+    async def submit(self, command: commands.Command, caller: Caller = ANONYMOUS, key: str | None = None) -> Outcome:
+        """Run one command; returns after its commit, or raises the error that refused it."""
+        fingerprint = None if key is None else commands.fingerprint(command)
+        (outcome,) = await self.submit_many([Submission(command, caller, key, fingerprint)])
+        if outcome.error is not None:
+            raise outcome.error
+        if isinstance(command, commands.SetPrice) and not outcome.replayed:
+            await self._price_usage()
+        return outcome
+
+    async def submit_many(self, submissions: list[Submission]) -> list[Outcome]:
+        """Run these commands in one commit, each accepted or refused by itself. `Unavailable` when all must wait."""
+        if self._stopping:
+            raise Unavailable("the service is stopping")
+        if self._queued and self._queued + len(submissions) > self._queue_limit:
+            self.figures.rejected += len(submissions)
+            raise Unavailable("too many commands are waiting; try again in a moment")
+        group = _Group(submissions, asyncio.get_running_loop().create_future())
+        self._queue.append(group)
+        self._queued += len(submissions)
+        self._arrived.set()
+        return await group.future
+
+    async def check(self, command: commands.Allocate, caller: Caller = ANONYMOUS) -> allocations.Verdict:
+        """Decide as an allocation would be decided, on a snapshot, and hold nothing (rule 10.4)."""
+        return await self.database.read(_check, self._read_memory, command, caller)
+
+    # What readers need
+
+    def configuration(self) -> Configuration:
+        """The configuration as this process last saw it."""
+        current = self._memory.configuration
+        if current is None:
+            raise Unavailable("the ledger has not started")
+        return current
+
+    async def refresh(self) -> Configuration:
+        """The configuration as it is now."""
+        return await self.database.read(batch.current_configuration, self._read_memory)
+
+    def now(self) -> int:
+        """The time in µs."""
+        return self._clock.now()
+
+    @property
+    def queue_depth(self) -> int:
+        """How many commands wait."""
+        return self._queued
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether commands are being taken."""
+        return bool(self._tasks) and not self._tasks[0].done() and not self._stopping
+
+    # The writer
+
+    async def _write(self) -> None:
+        while True:
+            if not self._queue:
+                if self._stopping:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            groups = self._next_groups()
+            await self._run(groups)
+
+    def _next_groups(self) -> list[_Group]:
+        """What waits, up to the batch limit; a command that changes the rules comes alone."""
+        groups: list[_Group] = []
+        size = 0
+        while self._queue:
+            group = self._queue[0]
+            alone = any(submission.command.alone for submission in group.submissions)
+            if groups and (alone or size + len(group.submissions) > self._batch_limit):
+                break
+            groups.append(self._queue.popleft())
+            size += len(group.submissions)
+            if alone:
+                break
+        self._queued -= size
+        return groups
+
+    async def _run(self, groups: list[_Group]) -> None:
+        submissions = [submission for group in groups for submission in group.submissions]
+        try:
+            outcomes = await self._commit(submissions)
+        except Unavailable as error:
+            self.figures.failed_batches += 1
+            log.warning("batch failed", error=error.message, commands=len(submissions))
+            for group in groups:
+                _fail(group, error)
+            return
+        except Exception:
+            # Not a passing fault of the database: one command is to blame, and only it shall fail (rule 6.3).
+            self.figures.failed_batches += 1
+            if len(submissions) > 1:
+                log.warning("batch failed, running its commands one by one", commands=len(submissions), exc_info=True)
+            outcomes = [await self._alone(submission) for submission in submissions]
+        self._count(outcomes)
+        at = 0
+        for group in groups:
+            if not group.future.done():
+                group.future.set_result(outcomes[at : at + len(group.submissions)])
+            at += len(group.submissions)
+
+    async def _commit(self, submissions: list[Submission]) -> list[Outcome]:
+        jump = self._clock.jump()
+        started = time.perf_counter()
+        while not await self.database.write(batch.end_due_holds, self._memory):
+            pass
+        outcomes = await self.database.write(batch.run, self._memory, submissions, jump)
+        self.figures.commits += 1
+        self.figures.commit_seconds += time.perf_counter() - started
+        return outcomes
+
+    async def _alone(self, submission: Submission) -> Outcome:
+        try:
+            (outcome,) = await self._commit([submission])
+        except BudgetError as error:
+            return Outcome(error=error)
+        except OverflowError:
+            return Outcome(error=Invalid("cost", "an amount would leave the 64 bits of the database"))
+        except Exception:
+            log.error("command failed", operation=submission.command.operation, exc_info=True)
+            return Outcome(error=BudgetError("this command could not be carried out; nothing was changed"))
+        return outcome
+
+    def _count(self, outcomes: list[Outcome]) -> None:
+        figures = self.figures
+        figures.batches += 1
+        figures.commands += len(outcomes)
+        figures.largest_batch = max(figures.largest_batch, len(outcomes))
+        for outcome in outcomes:
+            if outcome.error is not None:
+                figures.refusals += 1
+            elif outcome.replayed:
+                figures.replays += 1
+
+    # The background
+
+    async def _sweep(self) -> None:
+        """End holds that are due although nobody asks, and once an hour drop what nobody uses."""
+        next_idle = 0.0
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                due = await self.database.read(holdings.next_expiry)
+                idle = time.monotonic() >= next_idle
+                if idle or (due is not None and due <= self._clock.now()):
+                    await self.submit(commands.Sweep(), SYSTEM)
+                if idle:
+                    next_idle = time.monotonic() + IDLE_SWEEP_SECONDS
+            except BudgetError as error:
+                log.warning("sweep failed", error=error.message)
+
+    async def _price_usage(self) -> None:
+        """Price what had no price, a bounded chunk a batch so that others get their turn (rule 8.2)."""
+        after: Any = 0
+        while after is not None:
+            outcome = await self.submit(commands.PriceUsage(after=after), SYSTEM)
+            after = outcome.answer
+
+
+def _fail(group: _Group, error: BudgetError) -> None:
+    if not group.future.done():
+        group.future.set_exception(error)
+
+
+def _check(
+    connection: Connection, memory: batch.Memory, command: commands.Allocate, caller: Caller
+) -> allocations.Verdict:
+    state = batch.load(connection, memory, [Submission(command, caller)])
+    verdict = allocations.check(state, command, caller)
+    if verdict.refusal is not None:
+        refusals.complete(verdict.refusal, state.now, decisions.Expiries(connection).of)
+    return verdict
+
+
+__all__ = ["Ledger", "Locked", "Outcome", "Submission"]

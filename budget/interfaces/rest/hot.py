@@ -1,0 +1,189 @@
+"""The three routes that carry the load, as plain ASGI: allocate, record, record a batch.
+
+FastAPI's machinery costs a request more than the whole durable command does (`design.md`, section 4), so these stand
+beside its routes and are documented with them. What they share with the others is the decoder and the problem document.
+"""
+
+import asyncio
+from typing import Any, ClassVar, Final
+
+import msgspec
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from budget.domain import commands
+from budget.domain.errors import BudgetError, Invalid
+from budget.domain.recording import Settled
+from budget.domain.state import ANONYMOUS
+from budget.engine import decisions
+from budget.engine.ledger import Ledger, Outcome, Submission
+from budget.interfaces.rest import problems, views, wire
+
+MAX_RECORDS: Final = 10_000
+_AT_A_TIME: Final = 1_000
+"""Records decoded before others on the loop get their turn."""
+
+_JSON: Final = (b"content-type", b"application/json")
+_REPLAYED: Final = (wire.REPLAYED.lower().encode(), b"true")
+
+
+def routes(prefix: str) -> list[Route]:
+    """The hot routes below a prefix; they go before FastAPI's own."""
+    return [Route(prefix + path, endpoint, methods=["POST"]) for path, endpoint in ENDPOINTS.items()]
+
+
+class Endpoint:
+    """One hot route: an ASGI application whose errors are problem documents."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            status, body, replayed = await self.answer(scope, receive, scope["app"].state.ledger)
+        except BudgetError as error:
+            await problems.send(error, scope, send)
+            return
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        if replayed:
+            headers.append(_REPLAYED)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
+        """The status, the body, and whether it is a repeat of an earlier answer."""
+        raise NotImplementedError
+
+
+class _Command(Endpoint):
+    """A route that submits one command."""
+
+    kind: ClassVar[type[commands.Command]]
+
+    def __init__(self) -> None:
+        self._parse = wire.body_of(self.kind).parse
+
+    async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
+        command = self._parse(await wire.read(scope, receive, wire.MAX_BODY))
+        outcome = await ledger.submit(command, ANONYMOUS, wire.idempotency_key(scope, command))
+        return 201, wire.encode(self.view(outcome.answer)), outcome.replayed
+
+    def view(self, answer: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class Allocate(_Command):
+    """POST /allocations."""
+
+    kind = commands.Allocate
+
+    def view(self, answer: Any) -> dict[str, Any]:
+        """The allocation as granted, with what was said about it (rule 4.7)."""
+        shown = views.allocation_view(answer.hold)
+        shown["decision_id"] = answer.decision_id
+        shown["warnings"] = answer.warnings
+        shown["offers"] = [decisions.offer_view(offer) for offer in answer.offers]
+        return shown
+
+
+class Record(_Command):
+    """POST /usage/record."""
+
+    kind = commands.RecordUsage
+
+    def view(self, answer: Any) -> dict[str, Any]:
+        """The record as booked."""
+        return views.usage_record_view(answer)
+
+
+class _Records(msgspec.Struct, forbid_unknown_fields=True):
+    records: list[msgspec.Raw]
+
+
+class Batch(Endpoint):
+    """POST /usage/batch: many records in one commit, each accepted, a duplicate, or refused by itself."""
+
+    def __init__(self) -> None:
+        self._list = wire.body_of(_Records)
+        self._record = wire.body_of(commands.RecordUsage)
+
+    async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
+        """Decode each record, submit those that can be read, and say what became of each."""
+        body = await wire.read(scope, receive, wire.MAX_BATCH_BODY)
+        key, lines = _batch_headers(scope)
+        raws = _split_lines(body) if lines else self._list.parse(body).records
+        if len(raws) > MAX_RECORDS:
+            raise Invalid("records", f"a batch has at most {MAX_RECORDS:,} records; this one has {len(raws):,}")
+        results: list[dict[str, Any]] = [{}] * len(raws)
+        places: list[int] = []
+        submissions: list[Submission] = []
+        for start in range(0, len(raws), _AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)
+            for index in range(start, min(start + _AT_A_TIME, len(raws))):
+                try:
+                    submission = self._submission(raws[index], key, index)
+                except BudgetError as error:
+                    results[index] = _refused(index, error)
+                else:
+                    places.append(index)
+                    submissions.append(submission)
+        outcomes = await ledger.submit_many(submissions) if submissions else []
+        counts = _fill(results, places, outcomes)
+        return 200, wire.encode({**counts, "refused": len(raws) - sum(counts.values()), "results": results}), False
+
+    def _submission(self, raw: Any, key: str | None, index: int) -> Submission:
+        command = self._record.parse(raw)
+        own = command.request_id if key is None else f"{key}:{index}"
+        if own is None:
+            return Submission(command)
+        return Submission(command, ANONYMOUS, own, commands.fingerprint(command))
+
+
+def _batch_headers(scope: Scope) -> tuple[str | None, bool]:
+    key, lines = None, False
+    for name, value in scope["headers"]:
+        if name == b"idempotency-key":
+            key = wire.key_text(value)
+        elif name == b"content-type":
+            lines = value.lower().startswith(b"application/x-ndjson")
+    return key, lines
+
+
+def _split_lines(body: bytes) -> list[bytes]:
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _fill(results: list[dict[str, Any]], places: list[int], outcomes: list[Outcome]) -> dict[str, int]:
+    accepted = duplicates = 0
+    for index, outcome in zip(places, outcomes, strict=True):
+        if outcome.error is not None:
+            results[index] = _refused(index, outcome.error)
+            continue
+        answer = outcome.answer
+        record = answer.record if isinstance(answer, Settled) else answer
+        if outcome.replayed:
+            duplicates += 1
+        else:
+            accepted += 1
+        results[index] = {
+            "index": index,
+            "status": "duplicate" if outcome.replayed else "accepted",
+            "record_id": record.record_id,
+            "error": None,
+        }
+    return {"accepted": accepted, "duplicates": duplicates}
+
+
+def _refused(index: int, error: BudgetError) -> dict[str, Any]:
+    return {
+        "index": index,
+        "status": "refused",
+        "record_id": None,
+        "error": {"code": error.code, "message": error.message, "field": error.details.get("field")},
+    }
+
+
+ENDPOINTS: Final[dict[str, Endpoint]] = {
+    "/allocations": Allocate(),
+    "/usage/record": Record(),
+    "/usage/batch": Batch(),
+}

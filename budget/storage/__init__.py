@@ -1,0 +1,1 @@
+"""The rows: the only part that knows the database."""

@@ -1,0 +1,158 @@
+"""One database, reached in two ways: a single writer, and readers that never wait for it.
+
+Functions that query take a SQLAlchemy `Connection` and are ordinary functions; this module says where they run:
+on SQLite in threads (one for writing, a few for reading), on PostgreSQL on the event loop through asyncpg.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.pool import QueuePool
+
+from budget.domain.errors import BudgetError, Unavailable
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+READERS = 4
+BUSY_TIMEOUT_SECONDS = 10
+
+
+class Locked(BudgetError):
+    """Another process owns this database file: the service runs; use --api-url."""
+
+    code = "database_locked"
+
+
+class Database:
+    """An open database. `write` runs one function in one transaction, alone; `read` in a snapshot of its own."""
+
+    def __init__(self, url: str, *, synchronous: str = "FULL") -> None:
+        self.url = url
+        self.path = sqlite_path(url)
+        self._lock_file: IO[str] | None = None
+        self._writer = _sqlite_engine(self.path, synchronous, writes=True)
+        self._readers = _sqlite_engine(self.path, synchronous, writes=False)
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="budget-writer")
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="budget-reader")
+
+    def lock(self) -> None:
+        """Become the file's one writer, or raise `Locked` (rule 12.3)."""
+        lock_path = Path(f"{self.path}.lock")
+        lock_path.parent.mkdir(parents=True, exist_ok=True)
+        lock_file = lock_path.open("w")
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock_file.close()
+            raise Locked(f"another process writes to {self.path}: the service runs; use --api-url") from None
+        self._lock_file = lock_file
+
+    async def write(
+        self,
+        function: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Run in one transaction and commit it; raises `Unavailable` when the database cannot."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writing, lambda: self.write_now(function, *args, **kwargs))
+
+    async def read(
+        self,
+        function: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Run on one snapshot; nothing it does can change the database."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, lambda: self.read_now(function, *args, **kwargs))
+
+    async def write_alone(self, function: Callable[[str], None]) -> None:
+        """Run something that opens the database by its URL, in the writer's thread (migrations)."""
+        await asyncio.get_running_loop().run_in_executor(self._writing, function, f"sqlite:///{self.path}")
+
+    def write_now(
+        self,
+        function: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """`write`, in this thread."""
+        with _clear_errors(), self._writer.begin() as connection:
+            return function(connection, *args, **kwargs)
+
+    def read_now(
+        self,
+        function: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """`read`, in this thread."""
+        with _clear_errors(), self._readers.begin() as connection:
+            return function(connection, *args, **kwargs)
+
+    def close(self) -> None:
+        """Finish what runs, and give the file back."""
+        self._writing.shutdown()
+        self._reading.shutdown()
+        self._readers.dispose()
+        self._writer.dispose()
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of an SQLite URL."""
+    database = make_url(url).database
+    return Path(database or "budget.db").expanduser()
+
+
+def _sqlite_engine(path: Path, synchronous: str, *, writes: bool) -> Engine:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=1 if writes else READERS,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        if not writes:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # IMMEDIATE: the lock is taken before anything is read, so what was read stays true until the commit.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except (sqlalchemy_errors.OperationalError, sqlalchemy_errors.TimeoutError) as error:
+        raise Unavailable(f"the database cannot answer now: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -1,0 +1,172 @@
+"""Holds, records and balances: what a batch loads before it decides."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from budget.domain.configuration import Line
+from budget.domain.policies import SCOPE_FIELDS, Policy, Scope
+from budget.domain.records import UNPRICED, Hold, Record
+from budget.domain.refusals import Expiry
+from budget.storage import statements, tables
+from budget.storage.journal import hold_of, record_of
+
+_HOLD = statements.columns_of(tables.holds)
+_RECORD = statements.columns_of(tables.usage_records)
+_ACTIVE = "state IN ('open', 'started')"
+
+Amounts = tuple[int, int, int, int]
+
+
+def holds(connection: Connection, ids: Iterable[str]) -> list[Hold]:
+    """Holds by id."""
+    return [hold_of(row) for row in statements.select_in(connection, _HOLD, "holds", "allocation_id", ids)]
+
+
+def active_holds(connection: Connection, context_ids: Iterable[str]) -> list[Hold]:
+    """The active holds of these contexts."""
+    rows = statements.select_in(connection, _HOLD, "holds", "context_id", context_ids, f"AND {_ACTIVE}")
+    return [hold_of(row) for row in rows]
+
+
+def due_holds(connection: Connection, now: int, limit: int) -> list[Hold]:
+    """Active holds whose time has come, earliest first."""
+    sql = f"SELECT {_HOLD} FROM holds WHERE {_ACTIVE} AND expires_at <= ? ORDER BY expires_at LIMIT ?"  # noqa: S608
+    return [hold_of(row) for row in connection.exec_driver_sql(sql, (now, limit))]
+
+
+def due_count(connection: Connection, now: int, limit: int) -> int:
+    """How many active holds are due, counted up to a limit."""
+    sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM holds WHERE {_ACTIVE} AND expires_at <= ? LIMIT ?)"  # noqa: S608
+    found: int = connection.exec_driver_sql(sql, (now, limit)).scalar_one()
+    return found
+
+
+def next_expiry(connection: Connection) -> int | None:
+    """When the next active hold ends."""
+    found: int | None = connection.exec_driver_sql(f"SELECT min(expires_at) FROM holds WHERE {_ACTIVE}").scalar()  # noqa: S608
+    return found
+
+
+def records(connection: Connection, ids: Iterable[str]) -> list[Record]:
+    """Usage records by id."""
+    return [record_of(row) for row in statements.select_in(connection, _RECORD, "usage_records", "record_id", ids)]
+
+
+def balances(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Amounts]:
+    """The balances that exist under these (policy, window) keys: used and held tokens, used and held nanocents."""
+    sql = (
+        "SELECT b.policy_id, b.window_key, b.used_tokens, b.held_tokens, b.used_cost, b.held_cost "
+        "FROM json_each(?) AS wanted JOIN balances AS b ON b.policy_id = json_extract(wanted.value, '$[0]') "
+        "AND b.window_key = json_extract(wanted.value, '$[1]')"
+    )
+    rows = connection.exec_driver_sql(sql, (statements.as_json(keys),))
+    return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}
+
+
+def balances_of(connection: Connection, policy_id: str) -> dict[tuple[str, str], Amounts]:
+    """Every balance of a policy."""
+    sql = (
+        "SELECT policy_id, window_key, used_tokens, held_tokens, used_cost, held_cost FROM balances WHERE policy_id = ?"
+    )
+    return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in connection.exec_driver_sql(sql, (policy_id,))}
+
+
+def idle_keyed_balances(connection: Connection, before: int, limit: int) -> dict[tuple[str, str], Amounts]:
+    """Balances of sessions and tasks that nothing touched since `before` and that hold nothing."""
+    sql = (
+        "SELECT policy_id, window_key, used_tokens, held_tokens, used_cost, held_cost FROM balances "
+        "WHERE touched_at < ? AND held_tokens = 0 AND held_cost = 0 "
+        "AND (window_key LIKE 'c:%' OR window_key LIKE 't:%') LIMIT ?"
+    )
+    return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in connection.exec_driver_sql(sql, (before, limit))}
+
+
+def drop_balances(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
+    """Delete balances that were closed."""
+    pairs = list(keys)
+    if pairs:
+        connection.exec_driver_sql("DELETE FROM balances WHERE policy_id = ? AND window_key = ?", pairs)
+
+
+def window_sums(connection: Connection, policy: Policy, start: int, end: int) -> Amounts:
+    """What a policy's window really contains, from the records and the open holds (rule 2.5)."""
+    scope, values = _scope_condition(policy)
+    used = connection.exec_driver_sql(
+        "SELECT COALESCE(SUM(total_tokens), 0), COALESCE(SUM(cost), 0) FROM usage_records "  # noqa: S608 -- our own names
+        f"WHERE status = 'current' AND booked_at >= ? AND booked_at < ?{scope}",
+        (start, end, *values),
+    ).one()
+    held = connection.exec_driver_sql(
+        "SELECT COALESCE(SUM(held_tokens), 0), COALESCE(SUM(held_cost), 0) FROM holds "  # noqa: S608 -- our own names
+        f"WHERE {_ACTIVE} AND created_at >= ? AND created_at < ?{scope}",
+        (start, end, *values),
+    ).one()
+    return int(used[0]), int(held[0]), int(used[1]), int(held[1])
+
+
+def last_booked(connection: Connection) -> int:
+    """The latest instant in which anything is booked."""
+    used = connection.exec_driver_sql("SELECT COALESCE(MAX(booked_at), 0) FROM usage_records").scalar_one()
+    held = connection.exec_driver_sql("SELECT COALESCE(MAX(created_at), 0) FROM holds").scalar_one()
+    return max(used, held)
+
+
+def _scope_condition(policy: Policy) -> tuple[str, list[Any]]:
+    fields = {field: getattr(policy, field) for field in (*SCOPE_FIELDS, "budget_id")}
+    given = {field: value for field, value in fields.items() if value is not None}
+    return "".join(f" AND {field} = ?" for field in given), list(given.values())
+
+
+def keyed_contents(connection: Connection, column: str, ids: Iterable[str]) -> list[tuple[str, Scope, Amounts]]:
+    """What sessions (`context_id`) or tasks (`task_id`) contain: id, scope, and amounts, one row a scope."""
+    scope = "budget_id, tier, provider, model, component, task_type, user_id, key_id"
+    contents: list[tuple[str, Scope, Amounts]] = []
+    wanted = list(ids)
+    for table, sums, active in (
+        ("usage_records", "SUM(total_tokens), 0, SUM(cost), 0", "AND status = 'current'"),
+        ("holds", "0, SUM(held_tokens), 0, SUM(held_cost)", f"AND {_ACTIVE}"),
+    ):
+        columns = f"{column}, {scope}, {sums}"
+        where = f"{active} GROUP BY {column}, {scope}"
+        for row in statements.select_in(connection, columns, table, column, wanted, where):
+            contents.append((row[0], Scope(*row[1:9]), (row[9], row[10], row[11], row[12])))
+    return contents
+
+
+def expiries(connection: Connection, line: Line, keyed: str | None) -> list[Expiry]:
+    """When the holds in a policy's window end by themselves and what they free; started, undrawn ones free nothing.
+
+    `keyed` is the window key where the window is a session or a task.
+    """
+    scope, values = _scope_condition(line.policy)
+    if keyed is None:
+        place, bounds = "created_at >= ? AND created_at < ?", [line.start, line.end]
+    else:
+        place, bounds = f"{'context_id' if keyed.startswith('c:') else 'task_id'} = ?", [keyed[2:]]
+    sql = (
+        "SELECT expires_at, held_tokens, held_cost FROM holds "  # noqa: S608 -- our own names
+        f"WHERE {_ACTIVE} AND (state = 'open' OR records > 0) AND {place}{scope} ORDER BY expires_at"
+    )
+    return [Expiry(*row) for row in connection.exec_driver_sql(sql, (*bounds, *values))]
+
+
+def unpriced(connection: Connection, limit: int, after: int, models: Iterable[tuple[str, str]]) -> list[Record]:
+    """Current records without a price for these (provider, model) pairs, in order from `after`."""
+    sql = (
+        f"SELECT {_RECORD} FROM usage_records WHERE flags & {UNPRICED} != 0 AND status = 'current' AND seq > ? "  # noqa: S608
+        "AND (provider, model) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) "
+        "ORDER BY seq LIMIT ?"
+    )
+    return [record_of(row) for row in connection.exec_driver_sql(sql, (after, statements.as_json(models), limit))]
+
+
+def unpriced_models(connection: Connection) -> list[tuple[str, str, int]]:
+    """The models with usage that has no price, and when each was first used."""
+    sql = (
+        "SELECT provider, model, MIN(occurred_at) FROM usage_records "  # noqa: S608 -- our own names
+        f"WHERE flags & {UNPRICED} != 0 AND status = 'current' AND provider IS NOT NULL AND model IS NOT NULL "
+        "GROUP BY provider, model"
+    )
+    return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(sql)]

@@ -1,0 +1,189 @@
+"""The journal and everything written with it: one batch, one transaction (rule 6.2)."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from budget.domain.records import Alert, Decision, Hold, Record
+from budget.domain.state import COUNTERS, Entry, State, encode
+from budget.domain.usage import PARTS
+from budget.storage import configuration, statements, tables
+
+_ENTRY_COLUMNS = statements.columns_of(tables.entries)
+
+
+class Head(NamedTuple):
+    """Where the journal stands: its last number, that entry's time in µs, and the hash of all before."""
+
+    seq: int
+    at: int
+    hash: bytes
+
+
+def head(connection: Connection) -> Head:
+    """The journal's head."""
+    row = connection.exec_driver_sql("SELECT seq, at, hash FROM journal_head WHERE id = 1").one()
+    return Head(row[0], row[1], row[2])
+
+
+def claims(connection: Connection, keys: Iterable[str]) -> dict[str, Entry]:
+    """The entries that claimed these idempotency keys."""
+    rows = statements.select_in(connection, _ENTRY_COLUMNS, "entries", "idempotency_key", keys)
+    return {row[5]: _entry(row) for row in rows}
+
+
+def entries_of(connection: Connection, subject: str, kinds: tuple[str, ...] = ()) -> list[Entry]:
+    """The entries about one thing, oldest first."""
+    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE subject = ? ORDER BY seq"  # noqa: S608 -- our own names
+    found = (_entry(row) for row in connection.exec_driver_sql(sql, (subject,)))
+    return [entry for entry in found if not kinds or entry.kind in kinds]
+
+
+def all_entries(connection: Connection) -> Iterable[Entry]:
+    """The whole journal in order, a bounded number in memory."""
+    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries ORDER BY seq"  # noqa: S608 -- our own names
+    result = connection.exec_driver_sql(sql)
+    while rows := result.fetchmany(5000):
+        yield from map(_entry, rows)
+
+
+def posting_sets(connection: Connection) -> dict[int, list[list[Any]]]:
+    """What each posting set names: [[policy id, version, window key], …]."""
+    rows = connection.exec_driver_sql("SELECT set_id, content FROM posting_sets")
+    return {row[0]: msgspec.json.decode(row[1]) for row in rows}
+
+
+def posting_set(connection: Connection, set_id: int) -> list[list[Any]]:
+    """What one posting set names."""
+    row = connection.exec_driver_sql("SELECT content FROM posting_sets WHERE set_id = ?", (set_id,)).one()
+    content: list[list[Any]] = msgspec.json.decode(row[0])
+    return content
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(**dict(zip(Entry.__struct_fields__, row, strict=True)))
+
+
+class Written(msgspec.Struct):
+    """Which posting sets and rollup keys are known to be stored; a memory that only saves inserts."""
+
+    posting_sets: set[int] = msgspec.field(default_factory=set)
+    rollup_keys: set[int] = msgspec.field(default_factory=set)
+
+
+_REMEMBERED = 100_000
+
+
+def save(connection: Connection, state: State, before: Head, decisions: list[Decision], written: Written) -> Head:
+    """Write what a batch changed and number its entries; gives the new head. Commits nothing itself."""
+    base = before.seq + 1
+    for entry in state.entries:
+        entry.seq += base
+    for record in state.new_records:
+        record.seq += base
+    for alert in state.alerts.values():
+        if alert.raised_at == state.now and alert.seq < base:
+            alert.seq += base
+    _save_rows(connection, state, decisions)
+    _save_sums(connection, state, written)
+    configuration.save(connection, state)
+    return _save_head(connection, state, before)
+
+
+def _save_rows(connection: Connection, state: State, decisions: list[Decision]) -> None:
+    rows = msgspec.structs.astuple
+    statements.insert_rows(connection, tables.entries, [rows(entry) for entry in state.entries])
+    statements.insert_rows(connection, tables.usage_records, [rows(record) for record in state.new_records])
+    statements.insert_rows(connection, tables.holds, [rows(hold) for hold in state.new_holds.values()])
+    statements.update_rows(
+        connection, tables.holds, "allocation_id", [rows(hold) for hold in state.changed_holds.values()]
+    )
+    statements.update_rows(
+        connection,
+        tables.usage_records,
+        "record_id",
+        [rows(record) for record in state.changed_records.values()],
+        keep="seq",
+    )
+    statements.replace_rows(connection, tables.alerts, [rows(alert) for alert in state.alerts.values()])
+    statements.replace_rows(connection, tables.decisions, [rows(decision) for decision in decisions])
+
+
+def _save_sums(connection: Connection, state: State, written: Written) -> None:
+    new_sets = [(number, content) for number, content in state.posting_sets.items() if number not in written.posting_sets]
+    statements.insert_new(connection, tables.posting_sets, new_sets)
+    new_keys = [(number, *key) for number, key in state.rollup_keys.items() if number not in written.rollup_keys]
+    statements.insert_new(connection, tables.rollup_keys, new_keys)
+    for known, new in ((written.posting_sets, new_sets), (written.rollup_keys, new_keys)):
+        if len(known) + len(new) > _REMEMBERED:
+            known.clear()
+        known.update(row[0] for row in new)
+    changed = [
+        (balance.policy_id, balance.window_key, *balance.amounts, state.now)
+        for balance in state.balances.values()
+        if balance.changed
+    ]
+    statements.replace_rows(connection, tables.balances, sorted(changed))
+    statements.add_to_rows(connection, tables.rollups, _rollup_rows(state))
+
+
+def _rollup_rows(state: State) -> list[tuple[Any, ...]]:
+    rows: dict[tuple[str, int, int], list[int]] = {}
+    for (hour, day, number, labels), rollup in state.rollups.items():
+        measures = rollup_measures(rollup.counters, rollup.parts)
+        targets = [("hour", hour, number), ("day", day, number), *(("day", day, label) for label in labels)]
+        for target in targets:
+            known = rows.get(target)
+            rows[target] = measures if known is None else [a + b for a, b in zip(known, measures, strict=True)]
+    return [(*key, *measures) for key, measures in sorted(rows.items())]
+
+
+def rollup_measures(counters: list[int], parts: dict[str, list[int]]) -> list[int]:
+    """The measures of a rollup row, in the order of its columns."""
+    pairs = [parts.get(part, (0, 0)) for part in PARTS]
+    return [*counters, *(pair[0] for pair in pairs), *(pair[1] for pair in pairs)]
+
+
+def _save_head(connection: Connection, state: State, before: Head) -> Head:
+    if not state.entries:
+        return before
+    last = state.entries[-1].seq
+    digest = batch_hash(before.hash, state.entries)
+    statements.insert_rows(connection, tables.batches, [(last, before.seq + 1, state.now, digest)])
+    connection.exec_driver_sql(
+        "UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1", (last, state.now, digest)
+    )
+    return Head(last, state.now, digest)
+
+
+def batch_hash(before: bytes, entries: Iterable[Entry]) -> bytes:
+    """SHA-256 over the hash of the batch before and this batch's entries."""
+    digest = hashlib.sha256(before)
+    digest.update(encode([msgspec.structs.astuple(entry) for entry in entries]))
+    return digest.digest()
+
+
+def hold_of(row: Any) -> Hold:
+    """A hold from its row."""
+    return Hold(**dict(zip(Hold.__struct_fields__, row, strict=True)))
+
+
+def record_of(row: Any) -> Record:
+    """A usage record from its row."""
+    return Record(**dict(zip(Record.__struct_fields__, row, strict=True)))
+
+
+def alert_of(row: Any) -> Alert:
+    """An alert from its row."""
+    return Alert(**dict(zip(Alert.__struct_fields__, row, strict=True)))
+
+
+def decision_of(row: Any) -> Decision:
+    """A decision from its row."""
+    return Decision(**dict(zip(Decision.__struct_fields__, row, strict=True)))
+
+
+assert len(COUNTERS) + 2 * len(PARTS) == len(tables.MEASURES)  # noqa: S101 -- the columns are made from these
