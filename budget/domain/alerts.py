@@ -28,7 +28,7 @@ def alert_of(state: State, crossing: Crossing) -> Alert:
     shown = f"{crossing.amount:,}" if in_tokens else f"${money.to_dollars(crossing.amount):f}"
     shown_limit = f"{limit:,}" if in_tokens else f"${limit:f}"
     verb = "exceeded" if exceeded else "approached"
-    ratio = _ratio(state, crossing)
+    ratio = _ratio(crossing)
     details: dict[str, Any] = {
         "period": policy.period,
         "tier": policy.tier,
@@ -66,7 +66,7 @@ def alert_of(state: State, crossing: Crossing) -> Alert:
     )
 
 
-def _ratio(state: State, crossing: Crossing) -> float | None:
+def _ratio(crossing: Crossing) -> float | None:
     policy = crossing.policy
     limit = policy.token_limit if crossing.unit == "tokens" else policy.cost_limit_nanocents
     return None if not limit else round(crossing.amount / limit, 6)

@@ -20,9 +20,7 @@ Text = Annotated[str, Meta(max_length=2000)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Tokens = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Key = Annotated[str, Meta(min_length=1, max_length=255)]
-Instant = Annotated[
-    str, Meta(max_length=40, description="ISO 8601; without an offset it is in the budget's time zone")
-]
+Instant = Annotated[str, Meta(max_length=40, description="ISO 8601; without an offset it is in the budget's time zone")]
 Tags = Annotated[dict[Name, Name], Meta(max_length=20)]
 Metadata = dict[str, Any]
 Amount = Annotated[Decimal, Meta(description="US dollars, exact")]

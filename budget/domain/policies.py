@@ -113,7 +113,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _thresholds(self, limit: Decimal) -> tuple[Threshold, ...]:
         if self.type == "ignore":
             return ()
-        levels = {ratio: ("warning", False) for ratio in self.thresholds}
+        levels = dict.fromkeys(self.thresholds, ("warning", False))
         levels |= {ratio: ("error", True) for ratio in self.thresholds if ratio >= 1}
         levels[self.warning_threshold] = ("warning", self.warning_threshold >= 1)
         levels[self.action_threshold] = ("error", self.action_threshold >= 1)
@@ -181,7 +181,7 @@ _DEFAULT_COSTS = {"hourly": "0.50", "daily": "5.00", "weekly": "25.00", "monthly
 
 
 def default_policies() -> Iterator[dict[str, Any]]:
-    """The 19 policies of a new budget as (type, period, scope, limit) fields; per_session ones only count (rule 1.3)."""
+    """The 19 policies of a new budget, as fields; the per_session ones only count (rule 1.3)."""
     for tier, limits in _DEFAULT_TOKENS.items():
         for period, limit in zip(PERIODS, limits, strict=False):
             kind = "ignore" if period == "per_session" else "warn"

@@ -114,7 +114,7 @@ def _tokens(amount: int) -> str:
 
 def dollars(amount: int) -> str:
     """An amount of nanocents for people."""
-    return f"${money.todollars(amount):f}"
+    return f"${money.to_dollars(amount):f}"
 
 
 def complete(refusal: Refusal, now: int, expiries: Callable[[Limit], list[Expiry]]) -> None:

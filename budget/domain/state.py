@@ -14,6 +14,7 @@ from budget.domain.errors import Invalid
 from budget.domain.ids import Ids
 from budget.domain.policies import Policy, Scope, Threshold
 from budget.domain.records import ESTIMATED, OVER_LIMIT, PROVISIONAL, UNPRICED, Alert, Hold, Record
+from budget.domain.rollups import Rollup, RollupKey
 
 BalanceKey = tuple[str, str]
 
@@ -105,29 +106,6 @@ class Crossing(NamedTuple):
     cause: int
 
 
-class RollupKey(NamedTuple):
-    """The dimensions of a rollup row; `label_kind` is empty, `user_id` or a declared tag."""
-
-    budget_id: str
-    provider: str | None
-    model: str | None
-    component: str
-    task_type: str
-    tier: str
-    label_kind: str
-    label: str
-
-
-COUNTERS = (
-    "count",
-    "unpriced_count",
-    "unpriced_tokens",
-    "estimated_count",
-    "estimated_tokens",
-    "provisional_count",
-    "provisional_cost",
-)
-
 Posting = tuple["Lines", int, int, int, int]
 """Where, and the four deltas: used tokens, held tokens, used cost, held cost."""
 
@@ -159,36 +137,6 @@ class Place:
         self.rollup: Rollup | None = None
         self.touched: set[tuple[str | None, str | None]] = set()
         """The sessions and tasks whose balances are being loaded."""
-
-
-class Rollup:
-    """What a batch adds to one hour, day and set of dimensions: counters, and count and cost of each part."""
-
-    __slots__ = ("counters", "number", "parts", "prefix")
-
-    def __init__(self, number: int, prefix: str) -> None:
-        self.number = number
-        self.prefix = prefix
-        self.counters = [0] * len(COUNTERS)
-        self.parts: dict[str, list[int]] = {}
-
-    def add(self, sign: int, counters: list[int], parts: dict[str, list[int]]) -> None:
-        """Add (or with sign -1 take) a record."""
-        for index, amount in enumerate(counters):
-            if amount:
-                self.counters[index] += amount
-        self.add_parts(sign, parts)
-
-    def add_parts(self, sign: int, parts: dict[str, list[int]]) -> None:
-        """Add (or take) the parts alone."""
-        sums = self.parts
-        for part, (amount, cost) in parts.items():
-            pair = sums.get(part)
-            if pair is None:
-                sums[part] = [sign * amount, sign * cost]
-            else:
-                pair[0] += sign * amount
-                pair[1] += sign * cost
 
 
 class State:

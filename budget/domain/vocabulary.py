@@ -16,6 +16,9 @@ _TIER_ALIASES = {
 _TYPE_ALIASES = {"warning": "warn", "enforce": "hard_limit", "log": "ignore", "downgrade": "soft_limit"}
 
 
+_HIGHEST = 1000
+
+
 def tier(word: str, field: str = "tier") -> str:
     """A tier's canonical name; `Invalid` for an unknown one."""
     return _canonical(word, field, TIERS, _TIER_ALIASES)
@@ -39,7 +42,7 @@ def threshold(value: Decimal, field: str) -> Decimal:
 
 def ratio_above_zero(value: Decimal, field: str) -> Decimal:
     """A further alert level, taken as it is."""
-    if not value.is_finite() or not 0 < value <= 1000:
+    if not value.is_finite() or not 0 < value <= _HIGHEST:
         raise Invalid(field, "must be a ratio above 0, such as 0.8")
     return value
 

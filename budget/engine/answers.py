@@ -1,5 +1,6 @@
 """The first answer to a command, rebuilt from the entry that claimed its key (rule 7.2)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +19,8 @@ from budget.storage.database import Connection
 def rebuild(connection: Connection, entry: Entry) -> Any:
     """What was answered when this entry was written, whatever has happened since."""
     data = {} if entry.data is None else msgspec.json.decode(entry.data)
-    return _BUILDERS[entry.kind](connection, entry, data)
+    build = _BUILDERS[entry.kind]
+    return build(connection, entry, data)
 
 
 def granted(connection: Connection, entry: Entry, data: dict[str, Any]) -> Grant:
@@ -97,7 +99,7 @@ def _price(connection: Connection, entry: Entry, _: dict[str, Any]) -> Any:
     return configuration.price(connection, entry.subject)
 
 
-_BUILDERS = {
+_BUILDERS: dict[str, Callable[[Connection, Entry, dict[str, Any]], Any]] = {
     "held": granted,
     "used": _used,
     "settled": _settled,

@@ -10,17 +10,17 @@ from typing import Any
 
 import msgspec
 
-from budget.domain import allocations, commands, models, refusals
+from budget.domain import asking, commands, models, refusals
 from budget.domain.configuration import Configuration, Rules
 from budget.domain.errors import BudgetError, Invalid, Unavailable
 from budget.domain.ids import Ids
 from budget.domain.pricing import Price
 from budget.domain.state import ANONYMOUS, SYSTEM, Caller
-from budget.engine import batch, decisions
-from budget.engine.batch import Outcome, Submission
+from budget.engine import batch, decisions, loading
 from budget.engine.clock import Clock
+from budget.engine.loading import Outcome, Submission
 from budget.log import get_logger
-from budget.storage import holdings, migration
+from budget.storage import configuration, holdings, migration
 from budget.storage.database import Connection, Database, Locked
 
 log = get_logger("budget_engine")
@@ -67,7 +67,6 @@ class Ledger:
         alias: models.Alias = lambda _provider, _model: None,
         price_lists: Iterable[PriceList] = (),
         clock: Clock | None = None,
-        ids: Ids | None = None,
         queue_limit: int = 20_000,
         batch_limit: int = 2_000,
         default_limit: Decimal = Decimal(500),
@@ -77,8 +76,8 @@ class Ledger:
         self.default_limit = default_limit
         self._price_lists = tuple(price_lists)
         self._clock = clock or Clock()
-        self._memory = batch.Memory(alias, rules, self._clock, ids or Ids())
-        self._read_memory = batch.Memory(alias, rules, self._clock, ids or Ids())
+        self._memory = loading.Memory(alias, rules, self._clock, Ids())
+        self._read_memory = loading.Memory(alias, rules, self._clock, Ids())
         self._queue: deque[_Group] = deque()
         self._queued = 0
         self._queue_limit = queue_limit
@@ -96,7 +95,7 @@ class Ledger:
         self._tasks = [asyncio.create_task(self._write(), name="budget-writer")]
         await self.submit(commands.Initialise(), SYSTEM)
         for source, version, read in self._price_lists:
-            if not await self.database.read(batch.price_list_loaded, source, version):
+            if not await self.database.read(configuration.price_list_loaded, source, version):
                 prices = await asyncio.to_thread(lambda read=read: tuple(read()))  # type: ignore[misc]
                 await self.submit(commands.LoadPrices(source=source, version=version, prices=prices), SYSTEM)
         await self.refresh()
@@ -140,7 +139,7 @@ class Ledger:
         self._arrived.set()
         return await group.future
 
-    async def check(self, command: commands.Allocate, caller: Caller = ANONYMOUS) -> allocations.Verdict:
+    async def check(self, command: commands.Allocate, caller: Caller = ANONYMOUS) -> asking.Verdict:
         """Decide as an allocation would be decided, on a snapshot, and hold nothing (rule 10.4)."""
         return await self.database.read(_check, self._read_memory, command, caller)
 
@@ -155,7 +154,7 @@ class Ledger:
 
     async def refresh(self) -> Configuration:
         """The configuration as it is now."""
-        return await self.database.read(batch.current_configuration, self._read_memory)
+        return await self.database.read(loading.current_configuration, self._read_memory)
 
     def now(self) -> int:
         """The time in µs."""
@@ -241,7 +240,7 @@ class Ledger:
         except OverflowError:
             return Outcome(error=Invalid("cost", "an amount would leave the 64 bits of the database"))
         except Exception:
-            log.error("command failed", operation=submission.command.operation, exc_info=True)
+            log.exception("command failed", operation=submission.command.operation)
             return Outcome(error=BudgetError("this command could not be carried out; nothing was changed"))
         return outcome
 
@@ -287,10 +286,10 @@ def _fail(group: _Group, error: BudgetError) -> None:
 
 
 def _check(
-    connection: Connection, memory: batch.Memory, command: commands.Allocate, caller: Caller
-) -> allocations.Verdict:
-    state = batch.load(connection, memory, [Submission(command, caller)])
-    verdict = allocations.check(state, command, caller)
+    connection: Connection, memory: loading.Memory, command: commands.Allocate, caller: Caller
+) -> asking.Verdict:
+    state = loading.load(connection, memory, [Submission(command, caller)])
+    verdict = asking.check(state, command, caller)
     if verdict.refusal is not None:
         refusals.complete(verdict.refusal, state.now, decisions.Expiries(connection).of)
     return verdict

@@ -34,7 +34,7 @@ class Standing(NamedTuple):
     amounts: Amounts | None
 
 
-async def list_limits(  # noqa: PLR0913 -- the fields of the request
+async def list_limits(
     ledger: Source,
     filters: Filters,
     page: int = 1,

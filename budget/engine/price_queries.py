@@ -88,7 +88,7 @@ async def calculate(ledger: Source, provider: str, model: str, input_tokens: int
     }
 
 
-async def recommend(  # noqa: PLR0913 -- the fields of both request forms
+async def recommend(
     ledger: Source,
     *,
     provider: str | None = None,

@@ -314,12 +314,13 @@ def zone_for(configuration: Configuration, budget_id: str | None) -> str:
 def span_of(zone: str, start: str | None, end: str | None, names: tuple[str, str]) -> Span:
     """From the text of `start` up to that of `end`; a date as end includes that day, a time does not."""
     first = None if start is None else moment(zone, start, names[0])
-    last = None
-    if end is not None:
-        last = moment(zone, end, names[1])
-        if len(end) == len("YYYY-MM-DD"):
-            last = periods.window_at("daily", zone, last).end
-    if first is not None and last is not None and last < first:
+    if end is None:
+        return Span(first, None)
+    last = moment(zone, end, names[1])
+    is_date = len(end) == len("YYYY-MM-DD")
+    if is_date:
+        last = periods.window_at("daily", zone, last).end
+    if first is not None and last < first + is_date:
         raise Invalid(names[1], f"must not be before {names[0]}")
     return Span(first, last)
 

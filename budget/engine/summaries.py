@@ -99,7 +99,7 @@ def _summary_row(
 def limit_for(
     configuration: Configuration, budget_id: str | None, period: str, filters: Mapping[str, str], default: Decimal
 ) -> Limit:
-    """The smallest limit above 0 of the period with just this scope, else with none, else `BUDGET_LIMIT` (rule 11.4)."""
+    """The period's smallest limit above 0 with just this scope, else with none, else `BUDGET_LIMIT` (rule 11.4)."""
     candidates = [
         policy
         for policy in configuration.policies.values()
@@ -126,7 +126,7 @@ def _share(part: int, whole: int, scale: int) -> float:
 # The usage summary
 
 
-async def usage_summary(  # noqa: PLR0913 -- the fields of the request
+async def usage_summary(
     ledger: Source,
     period: str,
     *,
@@ -162,10 +162,7 @@ async def usage_summary(  # noqa: PLR0913 -- the fields of the request
         "total_output_cost": money.to_dollars(total.output_cost),
         "count": total.count,
         "request_count": total.count,
-        "groups": {
-            name: {key: _group(sums) for key, sums in merged(groups, lambda key, at=at: key[at] or UNKNOWN)}
-            for at, name in enumerate(GROUPED)
-        },
+        "groups": {name: _groups(groups, at) for at, name in enumerate(GROUPED)},
         "providers": [
             {"name": name, "provider": name, **_part(sums, total)}
             for name, sums in merged(groups, lambda key: key[0] or UNKNOWN)
@@ -199,6 +196,10 @@ def _daily(
         {"date": date, "cost": money.to_dollars(cost), "limit": shown}
         for date, cost in sorted(costs.items())[-MOST_ROWS:]
     ]
+
+
+def _groups(groups: Groups, at: int) -> dict[str, dict[str, Any]]:
+    return {key: _group(sums) for key, sums in merged(groups, lambda key: key[at] or UNKNOWN)}
 
 
 def _group(sums: Sums) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _DECISION = statements.columns_of(tables.decisions)
 
 def alert(connection: Connection, alert_id: str) -> Alert | None:
     """An alert by id."""
-    sql = f"SELECT {_ALERT} FROM alerts WHERE alert_id = ?"  # noqa: S608 -- our own names
+    sql = f"SELECT {_ALERT} FROM alerts WHERE alert_id = ?"
     row = connection.exec_driver_sql(sql, (alert_id,)).one_or_none()
     return None if row is None else alert_of(row)
 
@@ -38,7 +38,7 @@ def raised(connection: Connection, keys: Iterable[Key]) -> set[Key]:
 
 def decision(connection: Connection, decision_id: str) -> Decision | None:
     """A stored refusal by id."""
-    sql = f"SELECT {_DECISION} FROM decisions WHERE decision_id = ?"  # noqa: S608 -- our own names
+    sql = f"SELECT {_DECISION} FROM decisions WHERE decision_id = ?"
     row = connection.exec_driver_sql(sql, (decision_id,)).one_or_none()
     return None if row is None else decision_of(row)
 

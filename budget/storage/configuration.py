@@ -27,7 +27,7 @@ def load(connection: Connection, version: int, prices: PriceTable, alias: models
     """Everything but the prices, which are many and change least."""
     return Configuration(
         version=version,
-        budgets=[_budget(row) for row in connection.exec_driver_sql(f"SELECT {_BUDGET} FROM budgets")],  # noqa: S608
+        budgets=[_budget(row) for row in connection.exec_driver_sql(f"SELECT {_BUDGET} FROM budgets")],
         policies=[
             msgspec.json.decode(row[0], type=Policy)
             for row in connection.exec_driver_sql("SELECT content FROM policies WHERE is_current")

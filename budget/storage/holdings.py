@@ -32,20 +32,20 @@ def active_holds(connection: Connection, context_ids: Iterable[str]) -> list[Hol
 
 def due_holds(connection: Connection, now: int, limit: int) -> list[Hold]:
     """Active holds whose time has come, earliest first."""
-    sql = f"SELECT {_HOLD} FROM holds WHERE {_ACTIVE} AND expires_at <= ? ORDER BY expires_at LIMIT ?"  # noqa: S608
+    sql = f"SELECT {_HOLD} FROM holds WHERE {_ACTIVE} AND expires_at <= ? ORDER BY expires_at LIMIT ?"
     return [hold_of(row) for row in connection.exec_driver_sql(sql, (now, limit))]
 
 
 def due_count(connection: Connection, now: int, limit: int) -> int:
     """How many active holds are due, counted up to a limit."""
-    sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM holds WHERE {_ACTIVE} AND expires_at <= ? LIMIT ?)"  # noqa: S608
+    sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM holds WHERE {_ACTIVE} AND expires_at <= ? LIMIT ?)"
     found: int = connection.exec_driver_sql(sql, (now, limit)).scalar_one()
     return found
 
 
 def next_expiry(connection: Connection) -> int | None:
     """When the next active hold ends."""
-    found: int | None = connection.exec_driver_sql(f"SELECT min(expires_at) FROM holds WHERE {_ACTIVE}").scalar()  # noqa: S608
+    found: int | None = connection.exec_driver_sql(f"SELECT min(expires_at) FROM holds WHERE {_ACTIVE}").scalar()
     return found
 
 
@@ -80,7 +80,9 @@ def idle_keyed_balances(connection: Connection, before: int, limit: int) -> dict
         "WHERE touched_at < ? AND held_tokens = 0 AND held_cost = 0 "
         "AND (window_key LIKE 'c:%' OR window_key LIKE 't:%') LIMIT ?"
     )
-    return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in connection.exec_driver_sql(sql, (before, limit))}
+    return {
+        (row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in connection.exec_driver_sql(sql, (before, limit))
+    }
 
 
 def drop_balances(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
@@ -94,12 +96,12 @@ def window_sums(connection: Connection, policy: Policy, start: int, end: int) ->
     """What a policy's window really contains, from the records and the open holds (rule 2.5)."""
     scope, values = _scope_condition(policy)
     used = connection.exec_driver_sql(
-        "SELECT COALESCE(SUM(total_tokens), 0), COALESCE(SUM(cost), 0) FROM usage_records "  # noqa: S608 -- our own names
+        "SELECT COALESCE(SUM(total_tokens), 0), COALESCE(SUM(cost), 0) FROM usage_records "
         f"WHERE status = 'current' AND booked_at >= ? AND booked_at < ?{scope}",
         (start, end, *values),
     ).one()
     held = connection.exec_driver_sql(
-        "SELECT COALESCE(SUM(held_tokens), 0), COALESCE(SUM(held_cost), 0) FROM holds "  # noqa: S608 -- our own names
+        "SELECT COALESCE(SUM(held_tokens), 0), COALESCE(SUM(held_cost), 0) FROM holds "
         f"WHERE {_ACTIVE} AND created_at >= ? AND created_at < ?{scope}",
         (start, end, *values),
     ).one()
@@ -108,8 +110,8 @@ def window_sums(connection: Connection, policy: Policy, start: int, end: int) ->
 
 def last_booked(connection: Connection) -> int:
     """The latest instant in which anything is booked."""
-    used = connection.exec_driver_sql("SELECT COALESCE(MAX(booked_at), 0) FROM usage_records").scalar_one()
-    held = connection.exec_driver_sql("SELECT COALESCE(MAX(created_at), 0) FROM holds").scalar_one()
+    used: int = connection.exec_driver_sql("SELECT COALESCE(MAX(booked_at), 0) FROM usage_records").scalar_one()
+    held: int = connection.exec_driver_sql("SELECT COALESCE(MAX(created_at), 0) FROM holds").scalar_one()
     return max(used, held)
 
 
@@ -130,8 +132,10 @@ def keyed_contents(connection: Connection, column: str, ids: Iterable[str]) -> l
     ):
         columns = f"{column}, {scope}, {sums}"
         where = f"{active} GROUP BY {column}, {scope}"
-        for row in statements.select_in(connection, columns, table, column, wanted, where):
-            contents.append((row[0], Scope(*row[1:9]), (row[9], row[10], row[11], row[12])))
+        contents += (
+            (row[0], Scope(*row[1:9]), (row[9], row[10], row[11], row[12]))
+            for row in statements.select_in(connection, columns, table, column, wanted, where)
+        )
     return contents
 
 
@@ -141,12 +145,13 @@ def expiries(connection: Connection, line: Line, keyed: str | None) -> list[Expi
     `keyed` is the window key where the window is a session or a task.
     """
     scope, values = _scope_condition(line.policy)
+    bounds: tuple[Any, ...]
     if keyed is None:
-        place, bounds = "created_at >= ? AND created_at < ?", [line.start, line.end]
+        place, bounds = "created_at >= ? AND created_at < ?", (line.start, line.end)
     else:
-        place, bounds = f"{'context_id' if keyed.startswith('c:') else 'task_id'} = ?", [keyed[2:]]
+        place, bounds = f"{'context_id' if keyed.startswith('c:') else 'task_id'} = ?", (keyed[2:],)
     sql = (
-        "SELECT expires_at, held_tokens, held_cost FROM holds "  # noqa: S608 -- our own names
+        "SELECT expires_at, held_tokens, held_cost FROM holds "
         f"WHERE {_ACTIVE} AND (state = 'open' OR records > 0) AND {place}{scope} ORDER BY expires_at"
     )
     return [Expiry(*row) for row in connection.exec_driver_sql(sql, (*bounds, *values))]
@@ -155,7 +160,7 @@ def expiries(connection: Connection, line: Line, keyed: str | None) -> list[Expi
 def unpriced(connection: Connection, limit: int, after: int, models: Iterable[tuple[str, str]]) -> list[Record]:
     """Current records without a price for these (provider, model) pairs, in order from `after`."""
     sql = (
-        f"SELECT {_RECORD} FROM usage_records WHERE flags & {UNPRICED} != 0 AND status = 'current' AND seq > ? "  # noqa: S608
+        f"SELECT {_RECORD} FROM usage_records WHERE flags & {UNPRICED} != 0 AND status = 'current' AND seq > ? "
         "AND (provider, model) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) "
         "ORDER BY seq LIMIT ?"
     )
@@ -165,7 +170,7 @@ def unpriced(connection: Connection, limit: int, after: int, models: Iterable[tu
 def unpriced_models(connection: Connection) -> list[tuple[str, str, int]]:
     """The models with usage that has no price, and when each was first used."""
     sql = (
-        "SELECT provider, model, MIN(occurred_at) FROM usage_records "  # noqa: S608 -- our own names
+        "SELECT provider, model, MIN(occurred_at) FROM usage_records "
         f"WHERE flags & {UNPRICED} != 0 AND status = 'current' AND provider IS NOT NULL AND model IS NOT NULL "
         "GROUP BY provider, model"
     )

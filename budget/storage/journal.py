@@ -8,7 +8,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from budget.domain.records import Alert, Decision, Hold, Record
-from budget.domain.state import COUNTERS, Entry, State, encode
+from budget.domain.rollups import COUNTERS
+from budget.domain.state import Entry, State, encode
 from budget.domain.usage import PARTS
 from budget.storage import configuration, statements, tables
 
@@ -37,14 +38,14 @@ def claims(connection: Connection, keys: Iterable[str]) -> dict[str, Entry]:
 
 def entries_of(connection: Connection, subject: str, kinds: tuple[str, ...] = ()) -> list[Entry]:
     """The entries about one thing, oldest first."""
-    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE subject = ? ORDER BY seq"  # noqa: S608 -- our own names
+    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE subject = ? ORDER BY seq"
     found = (_entry(row) for row in connection.exec_driver_sql(sql, (subject,)))
     return [entry for entry in found if not kinds or entry.kind in kinds]
 
 
 def all_entries(connection: Connection) -> Iterable[Entry]:
     """The whole journal in order, a bounded number in memory."""
-    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries ORDER BY seq"  # noqa: S608 -- our own names
+    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries ORDER BY seq"
     result = connection.exec_driver_sql(sql)
     while rows := result.fetchmany(5000):
         yield from map(_entry, rows)
@@ -113,7 +114,9 @@ def _save_rows(connection: Connection, state: State, decisions: list[Decision]) 
 
 
 def _save_sums(connection: Connection, state: State, written: Written) -> None:
-    new_sets = [(number, content) for number, content in state.posting_sets.items() if number not in written.posting_sets]
+    new_sets = [
+        (number, content) for number, content in state.posting_sets.items() if number not in written.posting_sets
+    ]
     statements.insert_new(connection, tables.posting_sets, new_sets)
     new_keys = [(number, *key) for number, key in state.rollup_keys.items() if number not in written.rollup_keys]
     statements.insert_new(connection, tables.rollup_keys, new_keys)

@@ -145,13 +145,13 @@ def _page(
     table, columns, order = source
     page, limit = place
     offset = (page - 1) * limit
-    sql = f"SELECT {columns} FROM {table} {where.text} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 -- our own names
+    sql = f"SELECT {columns} FROM {table} {where.text} ORDER BY {order} LIMIT ? OFFSET ?"
     rows = connection.exec_driver_sql(sql, (*where.parameters, limit, offset)).fetchall()
     items = [read(row) for row in rows]
     if known_total is not None:
         return Listed(items, known_total, total_exact=True)
     if len(items) < limit and (items or offset == 0):  # the last page says how many there are
         return Listed(items, offset + len(items), total_exact=True)
-    sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} {where.text} LIMIT ?) AS found"  # noqa: S608 -- our own names
+    sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} {where.text} LIMIT ?) AS found"
     found = int(connection.exec_driver_sql(sql, (*where.parameters, COUNTED + 1)).scalar_one())
     return Listed(items, min(found, COUNTED), total_exact=found <= COUNTED)

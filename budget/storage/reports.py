@@ -85,7 +85,7 @@ def record_count(connection: Connection, filters: Filters) -> int:
     """How many current usage records there are: exact, from the day rollups."""
     where, parameters = _conditions(filters)
     sql = (
-        "SELECT COALESCE(SUM(r.count), 0) FROM rollups AS r CROSS JOIN rollup_keys AS k "  # noqa: S608 -- our own names
+        "SELECT COALESCE(SUM(r.count), 0) FROM rollups AS r CROSS JOIN rollup_keys AS k "
         f"WHERE r.grain = 'day' AND k.key_id = r.key_id AND k.label_kind = ''{where}"
     )
     return int(connection.exec_driver_sql(sql, tuple(parameters)).scalar_one())
@@ -95,7 +95,7 @@ def held(connection: Connection, now: int, filters: Filters, start: int, end: in
     """What the holds made in [start, end) that are active and not yet due hold."""
     where, parameters = _conditions(filters, alias="")
     sql = (
-        "SELECT COUNT(*), COALESCE(SUM(held_tokens), 0), COALESCE(SUM(held_cost), 0), "  # noqa: S608 -- our own names
+        "SELECT COUNT(*), COALESCE(SUM(held_tokens), 0), COALESCE(SUM(held_cost), 0), "
         "COALESCE(SUM(tokens_allocated), 0) FROM holds WHERE state IN ('open', 'started') "
         f"AND expires_at > ? AND created_at >= ? AND created_at < ?{where}"
     )
@@ -137,7 +137,7 @@ def _statement(stretch: Stretch, by: Sequence[str], filters: Filters) -> tuple[s
     group = f" GROUP BY {', '.join(columns)}" if columns else " HAVING COUNT(*) > 0"
     # CROSS JOIN: SQLite then takes the range of buckets first, which is what is small.
     sql = (
-        f"SELECT {listed}{_MEASURES} FROM rollups AS r CROSS JOIN rollup_keys AS k "  # noqa: S608 -- our own names
+        f"SELECT {listed}{_MEASURES} FROM rollups AS r CROSS JOIN rollup_keys AS k "
         "WHERE r.grain = ? AND r.start >= ? AND r.start < ? AND k.key_id = r.key_id AND k.label_kind = ''"
         f"{where}{group}"
     )

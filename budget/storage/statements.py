@@ -52,7 +52,7 @@ def select_in(
     *parameters: Any,
 ) -> list[Row]:
     """Rows whose column is one of many values; one statement text whatever their number."""
-    sql = f"SELECT {columns} FROM {table} WHERE {column} IN (SELECT value FROM json_each(?)) {where}"  # noqa: S608 -- our own names
+    sql = f"SELECT {columns} FROM {table} WHERE {column} IN (SELECT value FROM json_each(?)) {where}"
     return list(connection.exec_driver_sql(sql, (as_json(values), *parameters)).fetchall())
 
 
@@ -79,7 +79,9 @@ def _insert(table: Table) -> str:
 def _upsert(table: Table, *, adds: bool) -> str:
     key = [column.name for column in table.primary_key]
     rest = [column.name for column in table.columns if column.name not in key]
-    values = (f"{name} = {table.name}.{name} + excluded.{name}" if adds else f"{name} = excluded.{name}" for name in rest)
+    values = (
+        f"{name} = {table.name}.{name} + excluded.{name}" if adds else f"{name} = excluded.{name}" for name in rest
+    )
     return f"{_insert(table)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(values)}"
 
 
@@ -87,7 +89,7 @@ def _upsert(table: Table, *, adds: bool) -> str:
 def _update(table: Table, key: str, keep: str) -> str:
     names = [column.name for column in table.columns if column.name not in (key, keep)]
     assignments = ", ".join(f'"{name}" = ?' for name in names)
-    return f'UPDATE {table.name} SET {assignments} WHERE "{key}" = ?'  # noqa: S608 -- our own names
+    return f'UPDATE {table.name} SET {assignments} WHERE "{key}" = ?'
 
 
 def _update_values(table: Table, key: str, keep: str, rows: Sequence[Row]) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from budget.domain import usage
-from budget.domain.state import COUNTERS
+from budget.domain.rollups import COUNTERS
 
 metadata = MetaData(
     naming_convention={
@@ -33,10 +33,10 @@ metadata = MetaData(
 Amount = BigInteger().with_variant(Numeric(38, 0), "postgresql")
 
 
-def _whole(table: str, columns: list[str]) -> CheckConstraint:
+def _whole(columns: list[str]) -> CheckConstraint:
     # SQLite would turn a sum past 64 bits into a float; a float is never money, so it is refused instead.
     conditions = " AND ".join(f"typeof({column}) = 'integer'" for column in columns)
-    return CheckConstraint(conditions, name="whole_numbers").ddl_if(dialect="sqlite")  # type: ignore[return-value]
+    return CheckConstraint(conditions, name="whole_numbers").ddl_if(dialect="sqlite")
 
 
 configuration = Table(
@@ -312,7 +312,7 @@ rollups = Table(
     Column("start", BigInteger, primary_key=True),
     Column("key_id", BigInteger, primary_key=True),
     *(Column(name, Amount, nullable=False) for name in MEASURES),
-    _whole("rollups", list(MEASURES)),
+    _whole(list(MEASURES)),
     sqlite_with_rowid=False,
 )
 

@@ -72,7 +72,7 @@ def document(error: BudgetError, instance: str | None = None) -> dict[str, Any]:
     return _document(
         status,
         code,
-        error.message,
+        f"{field}: {error.message}" if isinstance(error, Invalid) else error.message,
         title=(type(error).__doc__ or "").strip(),
         instance=instance,
         errors=[] if field is None else [{"field": field, "message": error.message}],

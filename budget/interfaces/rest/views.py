@@ -51,7 +51,7 @@ _FREE = Decimal(0)
 def allocation_view(hold: Hold) -> dict[str, Any]:
     """An allocation; `tokens_used` is capped at what was allocated, the usage records keep the true numbers."""
     allocated = hold.tokens_allocated
-    used = hold.tokens_used if hold.tokens_used < allocated else allocated
+    used = min(hold.tokens_used, allocated)
     created = _iso(hold.created_at)
     state = hold.state
     view = {

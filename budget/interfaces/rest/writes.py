@@ -1,7 +1,7 @@
 """The writes of REST but for the hot three: each turns a request into a command and its answer into a view."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -17,20 +17,20 @@ from budget.interfaces.rest.openapi import operation
 
 router: Final = APIRouter()
 
-Command = TypeVar("Command", bound=commands.Command)
-
 
 # Budgets
 
 
-@router.post("/budgets", **operation("CreateBudget", "Budget", 201, example={"name": "Team A", "owner": "ann"}))
+@router.post("/budgets", **operation(commands.CreateBudget, "Budget", 201, example={"name": "Team A", "owner": "ann"}))
 async def create_budget(request: Request) -> Response:
     """Make a budget, by default with Tekton's 19 policies; `default_policies: false` makes it without."""
     outcome = await _submit(request, await wire.decode(request, commands.CreateBudget))
     return await _budget(request, outcome, 201)
 
 
-@router.put("/budgets/{budget_id}", **operation("UpdateBudget", "Budget", example={"name": "Team B"}, errors=(404, 409)))
+@router.put(
+    "/budgets/{budget_id}", **operation(commands.UpdateBudget, "Budget", example={"name": "Team B"}, errors=(404, 409))
+)
 async def update_budget(request: Request, budget_id: str) -> Response:
     """Change what is given; unknown fields are ignored. `is_default: true` moves the default to this budget."""
     command = await wire.decode(request, commands.UpdateBudget, lenient=True, budget_id=budget_id)
@@ -53,7 +53,7 @@ class PolicyList(msgspec.Struct, forbid_unknown_fields=True):
 
 @router.put(
     "/budgets/{budget_id}/policies",
-    **operation("PolicyList", "Budget", example={"policies": []}, errors=(404,)),
+    **operation(PolicyList, "Budget", example={"policies": []}, errors=(404,)),
 )
 async def add_policies(request: Request, budget_id: str) -> Response:
     """Say which policies belong to a budget. A policy never moves: all must belong to it already; none is removed."""
@@ -74,7 +74,7 @@ async def add_policies(request: Request, budget_id: str) -> Response:
 @router.post(
     "/policies",
     **operation(
-        "CreatePolicy",
+        commands.CreatePolicy,
         "Policy",
         201,
         example={"type": "hard_limit", "period": "daily", "cost_limit": 1, "component": "apollo"},
@@ -92,7 +92,8 @@ async def create_policy(request: Request) -> Response:
 
 
 @router.put(
-    "/policies/{policy_id}", **operation("UpdatePolicy", "Policy", example={"cost_limit": 2.5}, errors=(404, 409))
+    "/policies/{policy_id}",
+    **operation(commands.UpdatePolicy, "Policy", example={"cost_limit": 2.5}, errors=(404, 409)),
 )
 async def update_policy(request: Request, policy_id: str) -> Response:
     """Change limits, thresholds, type or switch; null leaves a value as it is, unknown fields are ignored.
@@ -114,14 +115,14 @@ async def delete_policy(request: Request, policy_id: str) -> Response:
 # The life of an allocation
 
 
-@router.post("/allocations/{allocation_id}/start", **operation("Start", "Allocation", errors=(404, 409)))
+@router.post("/allocations/{allocation_id}/start", **operation(commands.Start, "Allocation", errors=(404, 409)))
 async def start_allocation(request: Request, allocation_id: str) -> Response:
     """Say that the call has begun: if it goes silent now, the hold becomes a provisional charge."""
     command = await wire.decode(request, commands.Start, allocation_id=allocation_id)
     return await _allocation(request, command)
 
 
-@router.post("/allocations/{allocation_id}/extend", **operation("Extend", "Allocation", errors=(404, 409)))
+@router.post("/allocations/{allocation_id}/extend", **operation(commands.Extend, "Allocation", errors=(404, 409)))
 async def extend_allocation(request: Request, allocation_id: str) -> Response:
     """Renew a hold, at most to 24 hours from now, which is also what it gets without a time."""
     command = await wire.decode(request, commands.Extend, allocation_id=allocation_id)
@@ -130,7 +131,7 @@ async def extend_allocation(request: Request, allocation_id: str) -> Response:
 
 @router.post(
     "/allocations/{allocation_id}/increase",
-    **operation("Increase", "Allocation", example={"tokens": 500}, errors=(402, 404, 409, 429)),
+    **operation(commands.Increase, "Allocation", example={"tokens": 500}, errors=(402, 404, 409, 429)),
 )
 async def increase_allocation(request: Request, allocation_id: str) -> Response:
     """Hold more tokens, checked and held in the hold's own windows."""
@@ -140,7 +141,7 @@ async def increase_allocation(request: Request, allocation_id: str) -> Response:
 
 @router.post(
     "/allocations/{allocation_id}/release",
-    **operation("Release", "Released", example={"reason": "cancelled"}, errors=(404, 409)),
+    **operation(commands.Release, "Released", example={"reason": "cancelled"}, errors=(404, 409)),
 )
 async def release_allocation(request: Request, allocation_id: str) -> Response:
     """Give back what a hold still holds. One whose call has started needs `confirm_unused: true`."""
@@ -152,7 +153,7 @@ async def release_allocation(request: Request, allocation_id: str) -> Response:
 
 @router.post(
     "/allocations/{allocation_id}/settle",
-    **operation("Settle", "Settled", example={"input_tokens": 900, "output_tokens": 250}, errors=(404, 409)),
+    **operation(commands.Settle, "Settled", example={"input_tokens": 900, "output_tokens": 250}, errors=(404, 409)),
 )
 async def settle_allocation(request: Request, allocation_id: str) -> Response:
     """Book what was used besides what was already drawn, and free the rest. Exactly once, however late."""
@@ -167,7 +168,7 @@ async def settle_allocation(request: Request, allocation_id: str) -> Response:
 @router.post(
     "/check",
     **operation(
-        "Allocate",
+        commands.Allocate,
         "Verdict",
         example={"context_id": "chat-7", "component": "apollo", "tokens_allocated": 1000, "model": "gpt-4o"},
         errors=(404, 409),
@@ -185,7 +186,9 @@ async def check(request: Request) -> Response:
 
 @router.post(
     "/usage/records/{record_id}/correct",
-    **operation("Correct", "UsageRecord", example={"output_tokens": 240, "reason": "recount"}, errors=(404, 409)),
+    **operation(
+        commands.Correct, "UsageRecord", example={"output_tokens": 240, "reason": "recount"}, errors=(404, 409)
+    ),
 )
 async def correct_record(request: Request, record_id: str) -> Response:
     """Replace a record: void it and book it anew. Fields that are not given stay as they were."""
@@ -195,7 +198,7 @@ async def correct_record(request: Request, record_id: str) -> Response:
 
 @router.post(
     "/usage/records/{record_id}/void",
-    **operation("Void", "UsageRecord", example={"reason": "sent twice"}, errors=(404, 409)),
+    **operation(commands.Void, "UsageRecord", example={"reason": "sent twice"}, errors=(404, 409)),
 )
 async def void_record(request: Request, record_id: str) -> Response:
     """Take a record back, with a reason."""
@@ -219,14 +222,14 @@ async def check_alerts(
     return wire.reply([views.alert_view(alert) for alert in outcome.answer])
 
 
-@router.post("/alerts/{alert_id}/acknowledge", **operation("AcknowledgeAlert", "Alert", errors=(404,)))
+@router.post("/alerts/{alert_id}/acknowledge", **operation(commands.AcknowledgeAlert, "Alert", errors=(404,)))
 async def acknowledge_alert(request: Request, alert_id: str) -> Response:
     """Say that an alert has been seen; saying it again changes nothing."""
     outcome = await _submit(request, await wire.decode(request, commands.AcknowledgeAlert, alert_id=alert_id))
     return _answer(views.alert_view(outcome.answer), outcome)
 
 
-@router.put("/alerts/{alert_id}/dismiss", **operation("AcknowledgeAlert", "Alert", errors=(404,)))
+@router.put("/alerts/{alert_id}/dismiss", **operation(commands.AcknowledgeAlert, "Alert", errors=(404,)))
 async def dismiss_alert(request: Request, alert_id: str) -> Response:
     """The same as acknowledge."""
     return await acknowledge_alert(request, alert_id)
@@ -238,7 +241,7 @@ async def dismiss_alert(request: Request, alert_id: str) -> Response:
 @router.post(
     "/prices",
     **operation(
-        "SetPrice",
+        commands.SetPrice,
         "Price",
         201,
         example={
@@ -257,7 +260,9 @@ async def set_price(request: Request) -> Response:
 
 @router.put(
     "/models/{provider}/{model:path}",
-    **operation("SetModel", "Model", example={"tier": "local_midweight", "equivalents": [["openai", "gpt-4o-mini"]]}),
+    **operation(
+        commands.SetModel, "Model", example={"tier": "local_midweight", "equivalents": [["openai", "gpt-4o-mini"]]}
+    ),
 )
 async def set_model(request: Request, provider: str, model: str) -> Response:
     """Say which tier a model belongs to, what it can do, and which models can stand in for it."""

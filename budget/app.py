@@ -1,0 +1,103 @@
+"""The wiring: one application from the settings, the only place that knows all of Budget's parts."""
+
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from importlib.metadata import version as installed_version
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from budget import log, settings
+from budget.adapters import price_catalogue
+from budget.domain.configuration import Rules
+from budget.engine.clock import Clock
+from budget.engine.ledger import Ledger, PriceList
+from budget.interfaces.rest import hot, infrastructure, openapi, problems, reads, traffic, writes
+from budget.settings import Settings, SettingsError
+from budget.storage.database import Database
+
+PREFIXES = ("/api", "/api/v1")
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+    """Budget as an ASGI application; it opens its database when the server starts it."""
+    started = time.monotonic()
+    if settings.auth_required:
+        raise SettingsError(
+            "API keys cannot be checked yet: listen on loopback (BUDGET_BIND=127.0.0.1), or set BUDGET_AUTH=off"
+        )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        ledger = open_ledger(settings, clock=clock)
+        app.state.ledger = ledger
+        try:
+            await ledger.start()
+            app.state.initialization_time = round(time.monotonic() - started, 3)
+            yield
+        finally:
+            await ledger.stop()
+
+    app = FastAPI(
+        title="Budget",
+        version=settings.version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.identity = infrastructure.Identity(settings.version, settings.port, started)
+    app.state.traffic = traffic.Traffic()
+    for prefix in PREFIXES:
+        app.router.routes.extend(hot.routes(prefix))
+    app.include_router(infrastructure.router)
+    for prefix in PREFIXES:
+        for router in (infrastructure.prefixed, writes.router, reads.router):
+            app.include_router(router, prefix=prefix, include_in_schema=prefix == openapi.PREFIX)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.cors_origins),
+        allow_credentials=settings.cors_credentials,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+    )
+    app.add_middleware(traffic.Middleware, traffic=app.state.traffic)
+    problems.install(app)
+    openapi.install(app)
+    return app
+
+
+def open_ledger(settings: Settings, *, clock: Clock | None = None) -> Ledger:
+    """The ledger over the settings' database, not started yet."""
+    return Ledger(
+        Database(settings.database_url, synchronous=settings.synchronous),
+        rules=Rules(
+            time_zone=settings.time_zone,
+            unpriced=settings.unpriced,
+            unpriced_input_cost_per_token=settings.unpriced_input_cost_per_token,
+            unpriced_output_cost_per_token=settings.unpriced_output_cost_per_token,
+            report_tags=settings.report_tags,
+        ),
+        alias=price_catalogue.canonical_model,
+        price_lists=_price_lists(),
+        clock=clock,
+        queue_limit=settings.queue_limit,
+        batch_limit=settings.batch_limit,
+        default_limit=settings.limit,
+    )
+
+
+def _price_lists() -> list[PriceList]:
+    """The bundled list, named after the package's version, so that an update loads what is new in it."""
+    return [("genai-prices", installed_version("genai-prices"), price_catalogue.catalogue_prices)]
+
+
+def from_environment() -> FastAPI:
+    """For a server that imports the application by name: `uvicorn --factory budget.app:from_environment`."""
+    read = settings.load(os.environ)
+    log.configure(read)
+    return create_app(read)

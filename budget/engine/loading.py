@@ -1,0 +1,255 @@
+"""Load: everything that a batch's commands touch, in a few queries, before anything is decided (design 4)."""
+
+from typing import Any
+
+import msgspec
+
+from budget.domain import administration, allocations, asking, commands, corrections, models, recording
+from budget.domain.configuration import Configuration, Rules
+from budget.domain.errors import BudgetError
+from budget.domain.ids import Ids
+from budget.domain.policies import Policy, Scope
+from budget.domain.records import Hold
+from budget.domain.state import ANONYMOUS, SYSTEM, Balance, Caller, State
+from budget.engine import decisions
+from budget.engine.clock import Clock
+from budget.storage import alerts, configuration, holdings, journal
+from budget.storage.database import Connection
+
+Touched = dict[tuple[str, str], Policy]
+"""The balances that a batch changes or compares: (policy, window key), with the policy."""
+
+EXPIRIES = 5000
+"""The most holds that one transaction ends."""
+
+
+class Submission(msgspec.Struct):
+    """A command, who sends it, and the key that makes it happen once."""
+
+    command: commands.Command
+    caller: Caller = ANONYMOUS
+    key: str | None = None
+    fingerprint: bytes | None = None
+
+    @property
+    def claim(self) -> str | None:
+        """The key as the journal keeps it: caller, operation, text (rule 7.1)."""
+        if self.key is None:
+            return None
+        return f"{self.caller.name}\x1f{self.command.operation}\x1f{self.key}"
+
+
+class Outcome(msgspec.Struct):
+    """What became of a command: its answer, or the error that refused it."""
+
+    answer: Any = None
+    error: BudgetError | None = None
+    replayed: bool = False
+
+
+class Memory:
+    """What the writer remembers between batches; all of it checked against the database by version."""
+
+    def __init__(self, alias: models.Alias, rules: Rules, clock: Clock, ids: Ids) -> None:
+        self.ids = ids
+        self.alias = alias
+        self.rules = rules
+        self.clock = clock
+        self.prices_version = -1
+        self.prices: configuration.PriceTable = {}
+        self.configuration: Configuration | None = None
+        self.written = journal.Written()
+        self.refusals = decisions.Counted()
+
+
+def current_configuration(connection: Connection, memory: Memory) -> Configuration:
+    """The configuration as of this transaction, loaded again only when its version moved."""
+    version, prices_version = configuration.versions(connection)
+    if memory.prices_version != prices_version:
+        memory.prices = configuration.load_prices(connection)
+        memory.prices_version = prices_version
+        memory.configuration = None
+    if memory.configuration is None or memory.configuration.version != version:
+        memory.configuration = configuration.load(connection, version, memory.prices, memory.alias, memory.rules)
+    return memory.configuration
+
+
+def load(connection: Connection, memory: Memory, submissions: list[Submission], *, holds_end: bool = True) -> State:
+    """The state that a batch decides on: every claim, hold, record and balance that its commands touch."""
+    current = current_configuration(connection, memory)
+    head = journal.head(connection)
+    # Strictly later than the last entry, so that the journal's order is the order of its times.
+    state = State(current, max(memory.clock.now(), head.at + 1), head.seq, memory.ids)
+    state.facts["head"] = head
+    keys = [submission.claim for submission in submissions if submission.key is not None]
+    state.facts["claims"] = journal.claims(connection, filter(None, keys)) if keys else {}
+    _load_holds(connection, state, submissions)
+    due = holdings.due_holds(connection, state.now, EXPIRIES) if holds_end else []
+    for hold in due:
+        known = state.holds.setdefault(hold.allocation_id, hold)
+        if known is hold:
+            state.holds_by_context.setdefault(hold.context_id, []).append(hold)
+    _load_records(connection, state, submissions)
+    touched: Touched = {}
+    for submission in submissions:
+        _touch(state, submission, touched)
+    for hold in due:
+        _touch_hold(state, hold, touched)
+    load_balances(connection, state, touched)
+    for hold in sorted(due, key=lambda hold: (hold.expires_at, hold.allocation_id)):
+        allocations.expire(state, state.holds[hold.allocation_id], SYSTEM)
+    return state
+
+
+def _load_holds(connection: Connection, state: State, submissions: list[Submission]) -> None:
+    ids: set[str] = set()
+    contexts: set[str] = set()
+    for submission in submissions:
+        command = submission.command
+        allocation_id = getattr(command, "allocation_id", None)
+        if allocation_id is not None:
+            ids.add(allocation_id)
+        elif isinstance(command, commands.RecordUsage) and command.context_id is not None:
+            contexts.add(command.context_id)
+    found = holdings.holds(connection, ids) if ids else []
+    if contexts:
+        found += [hold for hold in holdings.active_holds(connection, contexts) if hold.allocation_id not in ids]
+    for hold in found:
+        state.holds[hold.allocation_id] = hold
+        state.holds_by_context.setdefault(hold.context_id, []).append(hold)
+
+
+def _load_records(connection: Connection, state: State, submissions: list[Submission]) -> None:
+    ids = {hold.provisional_record_id for hold in state.holds.values() if hold.provisional_record_id is not None}
+    for submission in submissions:
+        record_id = getattr(submission.command, "record_id", None)
+        if record_id is not None:
+            ids.add(record_id)
+        if isinstance(submission.command, commands.AcknowledgeAlert):
+            alert = alerts.alert(connection, submission.command.alert_id)
+            if alert is not None:
+                state.alerts[alert.alert_id] = alert
+    for record in holdings.records(connection, ids) if ids else ():
+        state.records[record.record_id] = record
+        if record.price_id is not None and "price:" + record.price_id not in state.facts:
+            price = configuration.price(connection, record.price_id)
+            if price is not None:
+                state.facts["price:" + record.price_id] = price
+
+
+def _touch(state: State, submission: Submission, touched: Touched) -> None:
+    command, caller = submission.command, submission.caller
+    try:
+        if isinstance(command, commands.Correct | commands.Void):
+            _touch_record(state, command, touched)
+        elif isinstance(command, commands.RecordUsage):
+            _touch_usage(state, command, caller, touched)
+        elif isinstance(command, commands.Allocate):
+            for request in (command, *asking.equivalents(state.configuration, command)):
+                scope = asking.plan(state.configuration, request, caller, state.now).scope
+                touch_scope(state, scope, state.now, state.now, command.context_id, command.task_id, touched)
+        else:
+            allocation_id = getattr(command, "allocation_id", None)
+            if allocation_id is not None and allocation_id in state.holds:
+                _touch_hold(state, state.holds[allocation_id], touched)
+    except BudgetError:
+        return  # it will be refused for the same reason when it is decided
+
+
+def _touch_usage(state: State, command: commands.RecordUsage, caller: Caller, touched: Touched) -> None:
+    hold, budget_id, scope, context_id, task_id = recording.identify(state, command, caller)
+    occurred_at = recording.moment(state, command, budget_id)
+    _touch_place(state, scope, occurred_at, context_id, task_id, touched)
+    if hold is not None:
+        _touch_hold(state, hold, touched)
+        _touch_place(state, scope, hold.created_at, context_id, task_id, touched)
+    elif occurred_at != state.now and context_id is not None:
+        # A hold made earlier in this batch may turn out to be this context's.
+        _touch_place(state, scope, state.now, context_id, task_id, touched)
+
+
+def _touch_place(
+    state: State,
+    scope: Scope,
+    booked_at: int,
+    context_id: str | None,
+    task_id: str | None,
+    touched: Touched,
+) -> None:
+    place = state.place(scope, booked_at)
+    key = (context_id, task_id) if place.posting_set.is_keyed else (None, None)
+    if key not in place.touched:
+        place.touched.add(key)
+        for line, window_key in place.posting_set.keys(context_id, task_id):
+            touched[line.policy.policy_id, window_key] = line.policy
+
+
+def _touch_hold(state: State, hold: Hold, touched: Touched) -> None:
+    touch_scope(state, hold.scope, hold.created_at, hold.created_at, hold.context_id, hold.task_id, touched)
+    touch_scope(state, hold.scope, hold.created_at, state.now, hold.context_id, hold.task_id, touched)
+    record = state.records.get(hold.provisional_record_id or "")
+    if record is not None:
+        touch_scope(
+            state, record.scope, record.booked_at, record.recorded_at, record.context_id, record.task_id, touched
+        )
+
+
+def _touch_record(state: State, command: commands.Correct | commands.Void, touched: Touched) -> None:
+    record = state.records.get(command.record_id)
+    if record is None:
+        return
+    touch_scope(state, record.scope, record.booked_at, record.recorded_at, record.context_id, record.task_id, touched)
+    if isinstance(command, commands.Correct):
+        identity = corrections.corrected_identity(state, command, record)
+        booked_at = record.booked_at
+        if command.occurred_at is not None:
+            booked_at = recording.moment(state, command, record.budget_id)
+        touch_scope(state, identity.scope, booked_at, state.now, identity.context_id, identity.task_id, touched)
+
+
+def touch_scope(
+    state: State,
+    scope: Scope,
+    booked_at: int,
+    created_at: int,
+    context_id: str | None,
+    task_id: str | None,
+    touched: Touched,
+) -> None:
+    posting_set = state.configuration.posting_set(scope, booked_at, created_at)
+    for line, key in posting_set.keys(context_id, task_id):
+        touched[line.policy.policy_id, key] = line.policy
+
+
+def load_balances(connection: Connection, state: State, touched: Touched) -> None:
+    """Load these balances; sessions and tasks without one are opened with what they already contain (rule 2.6)."""
+    if not touched:
+        return
+    found = holdings.balances(connection, touched)
+    absent: list[tuple[Policy, str]] = []
+    for (policy_id, key), policy in touched.items():
+        amounts = found.get((policy_id, key))
+        if amounts is None and policy.keyed:
+            absent.append((policy, key))
+        state.balances[policy_id, key] = Balance(policy_id, key, amounts or (0, 0, 0, 0), policy)
+    if absent:
+        _open_keyed(connection, state, absent)
+
+
+def _open_keyed(connection: Connection, state: State, absent: list[tuple[Policy, str]]) -> None:
+    contents: dict[str, list[tuple[Any, tuple[int, int, int, int]]]] = {}
+    for prefix, column in (("c:", "context_id"), ("t:", "task_id")):
+        ids = {key[2:] for _, key in absent if key.startswith(prefix)}
+        if ids:
+            for found, scope, amounts in holdings.keyed_contents(connection, column, ids):
+                contents.setdefault(prefix + found, []).append((scope, amounts))
+    for policy, key in absent:
+        matching = [amounts for scope, amounts in contents.get(key, ()) if policy.matches(scope)]
+        if matching:
+            target = (
+                sum(amounts[0] for amounts in matching),
+                sum(amounts[1] for amounts in matching),
+                sum(amounts[2] for amounts in matching),
+                sum(amounts[3] for amounts in matching),
+            )
+            administration.open_keyed(state, policy, key, target)

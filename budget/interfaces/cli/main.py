@@ -1,0 +1,61 @@
+"""The `budget` command: serve, verify, version."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from budget import settings
+from budget.domain.errors import BudgetError
+from budget.settings import Settings, SettingsError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        status: int = parsed.run(settings.load(os.environ))
+    except (SettingsError, BudgetError) as error:
+        message = error.message if isinstance(error, BudgetError) else str(error)
+        return fail(message)
+    return status
+
+
+def fail(message: str) -> int:
+    """One clear line on stderr, and the exit status for it."""
+    print(f"budget: {message}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="budget", description="Tekton's one place for LLM tokens and money.")
+    parser.add_argument("--version", action="version", version=f"budget {version('tekton-budget')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run the service; it is configured by BUDGET_* variables")
+    serve.set_defaults(run=_serve)
+    verify = commands.add_parser("verify", help="rebuild every figure from the journal and compare; reads only")
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _serve(given: Settings) -> int:
+    from budget.interfaces.cli import serve  # noqa: PLC0415 -- slow to import
+
+    return serve.run(given)
+
+
+def _verify(given: Settings) -> int:
+    from budget.engine.verification import verify  # noqa: PLC0415 -- slow to import
+
+    path = given.database_path
+    if path is None or not path.is_file():
+        return fail(f"there is no database at {given.database_url}")
+    found = verify(given.database_url)
+    print(json.dumps(found))
+    return 1 if found["differences"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

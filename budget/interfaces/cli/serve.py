@@ -1,0 +1,82 @@
+"""`budget serve`: the service on one port, until it is told to stop; what was accepted is finished first."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+from uvicorn.importer import import_from_string
+
+from budget import log
+from budget.settings import Settings, SettingsError
+
+BACKLOG = 2048
+GRACE_SECONDS = 30
+"""How long requests that run may take after the signal to stop."""
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit status is 0 when it stopped as told."""
+    log.configure(settings)
+    listening = _listen(settings)
+    # Asked for by name, as any server would: interfaces do not know the wiring.
+    app = import_from_string("budget.app:create_app")(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.bind,
+        port=settings.port,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",  # opened here, so that what is wrong at the start is said in one line
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=BACKLOG,
+    )
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True  # before it serves; then uvicorn has its own handlers, and afterwards raises again
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, server, listening, settings))
+    return 0
+
+
+async def _serve(app: Any, server: uvicorn.Server, listening: socket.socket, settings: Settings) -> None:
+    async with app.router.lifespan_context(app):
+        _say_where(settings)
+        await server.serve(sockets=[listening])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.bind, settings.port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"cannot listen on {settings.bind} port {settings.port} ({error.strerror}): "
+            "does Budget run already? BUDGET_PORT chooses another port"
+        ) from None
+    return listening
+
+
+def _say_where(settings: Settings) -> None:
+    for warning in settings.warnings:
+        log.get_logger("api").warning(warning)
+    command = shutil.which("budget") or f"{sys.executable} -m budget"
+    print(f"Budget {settings.version} runs.")
+    print(f"  API      {settings.endpoint}/api")
+    print(f"  docs     {settings.endpoint}/docs")
+    print(f"  data     {settings.database_path or 'PostgreSQL'}")
+    print(f"  command  {command}", flush=True)
