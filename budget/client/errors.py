@@ -21,6 +21,9 @@ class BudgetError(Exception):
 class Refused(BudgetError):
     """A hard limit refuses the request: the arithmetic, when it fits again, and what would fit now."""
 
+    path: str = "/allocations"
+    """Where the refused request went, and where `take_offer` sends an offer."""
+
     @property
     def limits(self) -> list[dict[str, Any]]:
         """The limits that refuse, each with `limit`, `used`, `held` and `asked` in its own `unit`."""
@@ -53,7 +56,7 @@ class Invalid(BudgetError):
     @property
     def field(self) -> str | None:
         """The first field that is wrong, if one is named."""
-        errors = self.problem.get("errors") or [{}]
+        errors: list[dict[str, str]] = self.problem.get("errors") or [{}]
         return errors[0].get("field")
 
 
@@ -70,6 +73,6 @@ class NotAllowed(BudgetError):
 
 
 class Unavailable(BudgetError):
-    """No answer after all tries. Whether it was done is not known; sent again with `idempotency_key` it is done once."""
+    """No answer after all tries, so the outcome is not known; sent again with `idempotency_key` it is done once."""
 
     idempotency_key: str | None = None

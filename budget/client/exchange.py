@@ -60,7 +60,7 @@ class Retries:
         """Seconds to wait before the next try; None when there is none."""
         if tried >= self.tries or not _is_passing(outcome):
             return None
-        longest = min(self.first_wait_seconds * 2 ** (tried - 1), self.longest_wait_seconds)
+        longest = min(self.first_wait_seconds * 2.0 ** (tried - 1), self.longest_wait_seconds)
         jittered = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- spreads callers, guards nothing
         return min(max(jittered, _retry_after(outcome)), self.longest_wait_seconds)
 
@@ -84,9 +84,9 @@ def read(call: Call, outcome: httpx.Response | httpx.TransportError) -> Any:
     """The answer, or the error that the last try came to."""
     if isinstance(outcome, httpx.TransportError):
         message = f"{call.method} {call.path}: {type(outcome).__name__}: {outcome}"
-        raise _unavailable(call, Unavailable(message)) from outcome
+        raise _sent(call, Unavailable(message)) from outcome
     if not outcome.is_success:
-        raise _unavailable(call, error_of(outcome))
+        raise _sent(call, error_of(outcome))
     answer = _decode(outcome)
     if answer is None:
         raise BudgetError("the reply is not JSON; is this Budget?", status=outcome.status_code)
@@ -120,9 +120,11 @@ _KINDS: Final[Mapping[int, type[BudgetError]]] = {
 }
 
 
-def _unavailable(call: Call, error: BudgetError) -> BudgetError:
+def _sent(call: Call, error: BudgetError) -> BudgetError:
     if isinstance(error, Unavailable):
         error.idempotency_key = call.key
+    elif isinstance(error, Refused):
+        error.path = call.path
     return error
 
 

@@ -22,8 +22,8 @@ Answer = TypeVar("Answer")
 class Operations(Generic[Answer]):
     """What Budget can be asked; a subclass says how a call is sent.
 
-    Methods that change something take `key`, an idempotency key to use in place of a fresh one; a `request_id` among the
-    fields is used as the key, too.
+    Methods that change something take `key`, an idempotency key to use in place of a fresh one; a `request_id` among
+    the fields is used as the key, too.
     """
 
     def _send(self, call: Call) -> Answer:
@@ -40,8 +40,8 @@ class Operations(Generic[Answer]):
         return self._post("/allocations", fields, key)
 
     def take_offer(self, refused: Refused, index: int = 0, *, key: str | None = None) -> Answer:
-        """Send one of a refusal's offers, unchanged: an allocation, or the rest of an increase that was too much."""
-        return self._post(refused.problem.get("take", "/allocations"), refused.offers[index]["request"], key)
+        """Send one of a refusal's offers, unchanged, to where the refused request went."""
+        return self._post(refused.path, refused.offers[index]["request"], key)
 
     def get_allocation(self, allocation_id: str) -> Answer:
         """One allocation as it stands."""
@@ -58,10 +58,7 @@ class Operations(Generic[Answer]):
 
     def increase(self, allocation_id: str, tokens: int, *, key: str | None = None) -> Answer:
         """Hold more tokens; raises `Refused`."""
-        path = exchange.path("allocations", allocation_id, "increase")
-
-        # An offer of an increase is for the same path: remembered for `take_offer`.
-        return self._send(Call(method="POST", path=path, body={"tokens": tokens}, key=key or exchange.new_key()))
+        return self._life(allocation_id, "increase", {"tokens": tokens}, key)
 
     def settle(self, allocation_id: str, *, key: str | None = None, **amounts: Unpack[Amounts]) -> Answer:
         """Book what was used besides what was recorded on the hold, and free the rest."""

@@ -1,4 +1,4 @@
-"""The fields of requests as keyword arguments, as the service names them (`budget.domain.commands` says what they mean)."""
+"""The fields of requests as keyword arguments, named as on the wire; `budget.domain.commands` says what they mean."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -7,12 +7,9 @@ from typing import Any, Required, TypedDict
 Money = Decimal | int | str
 
 
-class AllocationRequest(TypedDict, total=False):
-    """What is to be held, for `check` and `allocate`."""
+class AllocationOptions(TypedDict, total=False):
+    """What may be said of a hold besides who asks for how much; its expiry is `allocation`'s own affair."""
 
-    context_id: Required[str]
-    component: Required[str]
-    tokens_allocated: Required[int]
     budget_id: str | None
     task_id: str | None
     tier: str | None
@@ -24,11 +21,19 @@ class AllocationRequest(TypedDict, total=False):
     max_output_tokens: int | None
     min_tokens: int | None
     expected_tokens_used: int | None
-    expiration_time: str | None
     user_id: str | None
     tags: Mapping[str, str]
     metadata: Mapping[str, Any]
     request_id: str | None
+
+
+class AllocationRequest(AllocationOptions, total=False):
+    """What is to be held, for `check` and `allocate`."""
+
+    context_id: Required[str]
+    component: Required[str]
+    tokens_allocated: Required[int]
+    expiration_time: str | None
 
 
 class Amounts(TypedDict, total=False):

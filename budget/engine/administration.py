@@ -7,8 +7,11 @@ from budget.domain import administration, changes, commands, corrections
 from budget.domain.policies import Policy
 from budget.domain.state import Balance, Caller, State
 from budget.engine.loading import EXPIRIES, Touched, load_balances, touch_scope
-from budget.storage import configuration, holdings
+from budget.storage import alerts, configuration, holdings
 from budget.storage.database import Connection
+
+DECISIONS_KEPT = 90 * 86400 * 1_000_000
+"""For how long a refusal can be explained, in µs (rule 10.4)."""
 
 IDLE = 30 * 86400 * 1_000_000
 """After how long without use a session's or task's balance is dropped, in µs (rule 2.6)."""
@@ -145,6 +148,7 @@ def _sweep(connection: Connection, state: State, __: Any, caller: Caller) -> Any
         if any(amounts):
             administration.close_balance(state, Balance(*key, amounts, None), policy, caller)
     state.facts["dropped"] = list(idle)
+    alerts.drop_old_decisions(connection, state.now - DECISIONS_KEPT)
 
 
 ALONE: dict[type[commands.Command], Callable[..., Any]] = {

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from budget.domain import commands
 from budget.domain.allocations import Grant
 from budget.domain.budgets import Budget
 from budget.domain.models import Model
@@ -80,9 +81,11 @@ def _settled(connection: Connection, entry: Entry, data: dict[str, Any]) -> Sett
     )
 
 
-def _corrected(_: Connection, __: Entry, data: dict[str, Any]) -> Record | Settled:
+def _corrected(_: Connection, entry: Entry, data: dict[str, Any]) -> Record | Settled:
     record = msgspec.convert(data["record"], Record)
-    if "hold" in data and data.get("operation") == "settle":
+    if record.corrects is not None:
+        record.seq = entry.seq  # the entry was not numbered yet when it was written
+    if (entry.idempotency_key or "").split("\x1f")[1:2] == [commands.Settle.operation]:
         return Settled(record=record, hold=msgspec.convert(data["hold"], Hold), tokens_released=0)
     return record
 

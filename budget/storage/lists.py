@@ -59,10 +59,12 @@ def records(
     if not include_superseded:
         where.add("status = 'current'")
     known = None
-    if not include_superseded and occurred == EVER and reports.DIMENSIONS.issuperset(where.fields):
-        known = reports.record_count(connection, filters)
-        if known <= (page - 1) * limit:
-            return Listed([], known, total_exact=True)
+    if not include_superseded and (where.fields or occurred == EVER):
+        # The sums know how many there are of a budget, model, component …: all of the answer, or at least whether any.
+        most = reports.record_count(connection, filters)
+        known = most if occurred == EVER and reports.DIMENSIONS.issuperset(where.fields) else None
+        if most == 0 or (known is not None and known <= (page - 1) * limit):
+            return Listed([], most, total_exact=True)
     order = "occurred_at DESC, seq DESC"
     return _page(connection, ("usage_records", _RECORD, order), where, (page, limit), record_of, known)
 

@@ -74,9 +74,7 @@ async def used(client: httpx.AsyncClient) -> dict[str, Any]:
         },
     )
     record = {"component": "rhetor", "provider": "acme", "model": "m-1", "input_tokens": 10, "output_tokens": 5}
-    drawn = await client.post(
-        "/api/usage/record", json={**record, "allocation_id": allocation.json()["allocation_id"]}
-    )
+    drawn = await client.post("/api/usage/record", json={**record, "allocation_id": allocation.json()["allocation_id"]})
     alone = await client.post("/api/usage/record", json={**record, "context_id": "c-2"})
     for answer in (made_policy, allocation, drawn, alone):
         assert answer.status_code == 201, answer.text

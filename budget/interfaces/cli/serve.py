@@ -1,10 +1,12 @@
 """`budget serve`: the service on one port, until it is told to stop; what was accepted is finished first."""
 
 import asyncio
-import shutil
+import gc
+import logging
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -21,6 +23,7 @@ GRACE_SECONDS = 30
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit status is 0 when it stopped as told."""
     log.configure(settings)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells of each part it loads
     listening = _listen(settings)
     # Asked for by name, as any server would: interfaces do not know the wiring.
     app = import_from_string("budget.app:create_app")(settings)
@@ -51,8 +54,19 @@ def run(settings: Settings) -> int:
 
 async def _serve(app: Any, server: uvicorn.Server, listening: socket.socket, settings: Settings) -> None:
     async with app.router.lifespan_context(app):
+        _settle_memory()
         _say_where(settings)
         await server.serve(sockets=[listening])
+
+
+def _settle_memory() -> None:
+    """What is loaded now stays: the collector need not walk it again, nor look at every few hundred new objects.
+
+    Without this, collections take half the time of decoding a batch of 10,000 records.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -74,7 +88,8 @@ def _listen(settings: Settings) -> socket.socket:
 def _say_where(settings: Settings) -> None:
     for warning in settings.warnings:
         log.get_logger("api").warning(warning)
-    command = shutil.which("budget") or f"{sys.executable} -m budget"
+    beside = Path(sys.executable).with_name("budget")
+    command = beside if beside.is_file() else f"{sys.executable} -m budget"
     print(f"Budget {settings.version} runs.")
     print(f"  API      {settings.endpoint}/api")
     print(f"  docs     {settings.endpoint}/docs")

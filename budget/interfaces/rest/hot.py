@@ -32,6 +32,27 @@ def routes(prefix: str) -> list[Route]:
     return [Route(prefix + path, endpoint, methods=["POST"]) for path, endpoint in ENDPOINTS.items()]
 
 
+class Shortcut:
+    """Leads a hot request to its route, past middleware that has nothing to do for it (20 µs in each request)."""
+
+    def __init__(self, hot: list[Route]) -> None:
+        self._routes = {route.path: route for route in hot}
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request may go this way; a browser's may not, it needs CORS."""
+        return (
+            scope["type"] == "http"
+            and scope["path"] in self._routes
+            and scope["method"] == "POST"
+            and all(name != b"origin" for name, _ in scope["headers"])
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that it takes."""
+        route = scope["route"] = self._routes[scope["path"]]
+        await route.app(scope, receive, send)
+
+
 class Endpoint:
     """One hot route: an ASGI application whose errors are problem documents."""
 
@@ -112,6 +133,7 @@ class Batch(Endpoint):
         raws = _split_lines(body) if lines else self._list.parse(body).records
         if len(raws) > MAX_RECORDS:
             raise Invalid("records", f"a batch has at most {MAX_RECORDS:,} records; this one has {len(raws):,}")
+        may_hold_nul = wire.NUL in body
         results: list[dict[str, Any]] = [{}] * len(raws)
         places: list[int] = []
         submissions: list[Submission] = []
@@ -120,7 +142,7 @@ class Batch(Endpoint):
                 await asyncio.sleep(0)
             for index in range(start, min(start + _AT_A_TIME, len(raws))):
                 try:
-                    submission = self._submission(raws[index], key, index)
+                    submission = self._submission(raws[index], key, index, may_hold_nul=may_hold_nul)
                 except BudgetError as error:
                     results[index] = _refused(index, error)
                 else:
@@ -130,8 +152,10 @@ class Batch(Endpoint):
         counts = _fill(results, places, outcomes)
         return 200, wire.encode({**counts, "refused": len(raws) - sum(counts.values()), "results": results}), False
 
-    def _submission(self, raw: Any, key: str | None, index: int) -> Submission:
-        command = self._record.parse(raw)
+    def _submission(self, raw: Any, key: str | None, index: int, *, may_hold_nul: bool) -> Submission:
+        command = self._record.read(raw)
+        if may_hold_nul:
+            wire.refuse_nul(command)
         own = command.request_id if key is None else f"{key}:{index}"
         if own is None:
             return Submission(command)

@@ -143,7 +143,7 @@ def _problem(status: int) -> dict[str, Any]:
 def _as_problems(described: dict[str, Any]) -> None:
     """FastAPI documents its own form of 422, and JSON beside our media type; here all errors are problem documents."""
     responses = described.get("responses", {})
-    for status in [status for status in responses if str(status) in {str(code) for code in _ERRORS}]:
+    for status in [status for status in responses if str(status).isdigit() and int(status) in _ERRORS]:
         if MEDIA_TYPE in responses[status].get("content", {}) or str(status) == "422":
             responses[status] = _problem(int(status))
 
@@ -158,7 +158,7 @@ def _hot_operations() -> dict[str, dict[str, Any]]:
             commands.Allocate,
             "Grant",
             "allocate",
-            "Hold tokens and money on every limit that applies, before a call. A refusal has its arithmetic and offers.",
+            "Hold tokens and money on every limit that applies, before a call. A refusal says what would fit.",
             {
                 "context_id": "chat-7",
                 "component": "apollo",
@@ -227,7 +227,7 @@ def _hot(
     }
 
 
-# Answers, field by field: s text, i whole number, n number, b boolean, o object, l list, S list of texts; ? may be null.
+# Answers, field by field: s text, i whole number, n number, b boolean, o object, l list, S list of texts; ?: or null.
 
 _TYPES: Final[Mapping[str, dict[str, Any]]] = {
     "s": {"type": "string"},

@@ -23,6 +23,9 @@ MAX_DEPTH: Final = 20
 MAX_KEY: Final = 255
 MAX_DIGITS: Final = 60
 
+NUL: Final = b"\\u0000"
+"""How JSON writes the one character that text may not hold; a body without it need not be searched."""
+
 REPLAYED: Final = "Idempotency-Replayed"
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -119,18 +122,13 @@ class Body(Generic[Struct]):
         fields = msgspec.structs.fields(kind)
         self._fields = {field.name for field in fields}
         self._snake = {camel: name for name in self._fields if (camel := _camel(name)) != name}
-        self._decimals = tuple(field.name for field in fields if "Decimal" in str(field.type))
+        self._decimals = tuple((field.name, field.default) for field in fields if "Decimal" in str(field.type))
         self._objects = tuple(name for name in ("metadata", "usage") if name in self._fields)
 
-    def parse(self, body: bytes | msgspec.Raw, *, lenient: bool = False, **path_fields: str) -> Struct:
+    def parse(self, body: bytes, *, lenient: bool = False, **path_fields: str) -> Struct:
         """The struct that a body holds, or the error that names what is wrong with it."""
-        body = body or b"{}"
-        try:
-            value = self.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            value = self._second_look(bytes(body), error, lenient=lenient)
-        self.check(value)
-        if b"\\u0000" in bytes(body):
+        value = self.read(body, lenient=lenient)
+        if NUL in body:
             refuse_nul(value)
         if not path_fields:
             return value
@@ -139,11 +137,20 @@ class Body(Generic[Struct]):
                 raise Invalid(name, "differs from the one in the path")
         return msgspec.structs.replace(value, **path_fields)
 
+    def read(self, body: bytes | msgspec.Raw, *, lenient: bool = False) -> Struct:
+        """The same, but for what `refuse_nul` says and for fields from the path."""
+        try:
+            value = self.decode(body or b"{}")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            value = self._second_look(bytes(body), error, lenient=lenient)
+        self.check(value)
+        return value
+
     def check(self, value: Struct) -> None:
         """What a type cannot say: decimals are finite and of bearable length, objects small and shallow."""
-        for name in self._decimals:
+        for name, default in self._decimals:
             amount = getattr(value, name)
-            if amount is not None:
+            if amount is not default and amount is not None:
                 _check_decimals(amount, name)
         for name in self._objects:
             content = getattr(value, name)

@@ -1,0 +1,122 @@
+"""Rules 9: void and correct, always by entries, never by overwriting (P8)."""
+
+from decimal import Decimal
+
+import pytest
+
+from budget.domain import commands
+from budget.domain.errors import Conflict, NotAllowed
+from budget.domain.state import Caller
+from tests.engine.conftest import a_usage
+
+
+def _correct(record, **fields):
+    return commands.Correct(record_id=record.record_id, reason="miscounted", **fields)
+
+
+async def test_rule_9_a_void_takes_back_what_the_record_posted(book):
+    await book.price()
+    policy = await book.policy(token_limit=10_000, cost_limit="1")
+    record = await book.record()
+    await book.do(commands.Void(record_id=record.record_id, reason="test"))
+    assert await book.balance(policy) == (0, 0, 0, 0)
+    assert (await book.stored(record)).status == "void"
+
+
+async def test_rule_9_what_was_drawn_off_a_hold_stays_off(book):
+    policy = await book.policy(token_limit=10_000)
+    hold = await book.hold(1000)
+    record = await book.record(100, 0, allocation_id=hold.allocation_id)
+    await book.do(commands.Void(record_id=record.record_id, reason="test"))
+    assert (await book.balance(policy))[:2] == (0, 900)
+
+
+async def test_rule_9_a_correction_voids_and_books_anew_under_a_new_id(book):
+    await book.price()
+    policy = await book.policy(token_limit=10_000, cost_limit="1")
+    record = await book.record(100, 50)
+    new = await book.do(_correct(record, input_tokens=10))
+    assert (new.record_id != record.record_id, new.corrects) == (True, record.record_id)
+    assert (new.input_tokens, new.output_tokens) == (10, 50)
+    assert await book.balance(policy) == (60, 0, 110_000_000, 0)
+    assert (await book.stored(record)).corrected_by == new.record_id
+
+
+async def test_rule_9_a_new_moment_moves_windows(book):
+    policy = await book.policy(period="hourly", token_limit=10_000)
+    record = await book.record(100, 0)
+    await book.do(_correct(record, occurred_at="2026-11-24T10:31:00Z"))
+    assert [row[0] for row in (await book.balances(policy)).values()] == [100]
+    new = (await book.rows("SELECT record_id FROM usage_records WHERE status = 'current'"))[0][0]
+    await book.do(commands.Correct(record_id=new, reason="r", occurred_at="2026-11-24T09:00:00Z"))
+    assert await book.balances(policy) == {}  # that window ended before the policy began
+
+
+async def test_rule_9_only_the_newest_version_can_be_corrected(book):
+    record = await book.record()
+    new = await book.do(_correct(record, input_tokens=1))
+    error = await book.error(_correct(record, input_tokens=2))
+    assert isinstance(error, Conflict)
+    assert error.details["newest"] == new.record_id
+    assert isinstance(await book.error(commands.Void(record_id=record.record_id, reason="r")), Conflict)
+
+
+async def test_rule_9_a_correction_keeps_the_price_version_unless_the_model_changes(book):
+    await book.price(effective_date="2026-01-01")
+    await book.price("n", "0.001", "0.001")
+    record = await book.record(100, 0)
+    await book.price(input="9", effective_date="2026-01-01")
+    assert (await book.do(_correct(record, input_tokens=50))).cost == 50_000_000
+    other = await book.record(100, 0, model="n")
+    assert (await book.do(_correct(other, model="m"))).cost == 100 * 9 * 10**11
+
+
+async def test_rule_9_a_record_that_had_no_price_takes_todays_table(book):
+    record = await book.record(100, 0)
+    await book.price(effective_date="2026-01-01")
+    new = await book.do(_correct(await book.stored(record), input_tokens=50))
+    assert new.cost == 50_000_000
+
+
+async def test_rule_9_a_given_cost_wins(book):
+    await book.price()
+    record = await book.record()
+    assert (await book.do(_correct(record, cost=Decimal("0.5")))).cost == 5 * 10**10
+
+
+async def test_rule_9_only_an_admin_books_a_credit(book):
+    policy = await book.policy("warn", cost_limit="1")
+    assert isinstance(
+        await book.error(a_usage(cost=Decimal(-1)), caller=Caller(key_id="k", is_admin=False)), NotAllowed
+    )
+    await book.record(cost=Decimal("-0.25"))
+    assert (await book.balance(policy))[2] == -25 * 10**9
+
+
+@pytest.mark.parametrize("fields", [{"model": "n"}, {"component": "apollo"}, {"task_type": "code"}])
+async def test_rule_9_fields_that_changed_are_matched_anew(book, fields):
+    (field, value) = next(iter(fields.items()))
+    policy = await book.policy(token_limit=10_000, **fields)
+    record = await book.record(100, 0)
+    await book.do(_correct(record, **fields))
+    assert (await book.balance(policy))[0] == 100
+    assert value == (await book.rows(f"SELECT {field} FROM usage_records WHERE status = 'current'"))[0][0]
+
+
+async def test_a_record_corrected_then_voided_leaves_nothing(book):
+    await book.price()
+    policy = await book.policy("warn", "per_session", token_limit=10)
+    record = await book.record(user_id="ada")
+    new = await book.do(_correct(record, input_tokens=1, cache_read_tokens=1))
+    await book.do(commands.Void(record_id=new.record_id, reason="r"))
+    assert await book.balances(policy) == {}
+    (sums,) = await book.rows("SELECT SUM(count), SUM(input_count), SUM(input_cost) FROM rollups")
+    assert tuple(sums) == (0, 0, 0)
+
+
+async def test_a_correction_may_turn_plain_counts_into_parts(book):
+    await book.price()
+    record = await book.record(100, 50)
+    new = await book.do(_correct(record, cache_read_tokens=40))
+    assert (new.input_tokens, new.total_tokens) == (100, 150)
+    assert '"cache_read":[40' in new.parts
