@@ -260,20 +260,11 @@ def _charge_provisionally(state: State, hold: Hold, caller: Caller) -> None:
         parts=encode(parts).decode(),
         price_id=hold.price_id,
         flags=PROVISIONAL | ESTIMATED | (hold.flags & UNPRICED),
-        status="current",
         occurred_at=hold.created_at,
         recorded_at=state.now,
         booked_at=hold.created_at,
         hour_start=hour_start,
         day_start=day_start,
-        operation_id=None,
-        request_id=None,
-        corrects=None,
-        corrected_by=None,
-        reason=None,
-        original_cost=None,
-        unknown_usage=None,
-        metadata="{}",
     )
     held_lines, used_lines = state.hold_lines(hold), state.record_lines(record)
     if held_lines is used_lines:

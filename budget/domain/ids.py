@@ -4,6 +4,8 @@ import itertools
 import secrets
 from collections.abc import Callable
 
+_POOLED = 200  # ids made of one draw of noise
+
 
 class Ids:
     """Makes UUIDv7 texts (RFC 9562). Its source of noise comes from outside, so that a run can be repeated.
@@ -15,6 +17,9 @@ class Ids:
     def __init__(self, noise: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._noise = noise
         self._counter = itertools.count(int.from_bytes(noise(4)) >> 2)
+        self._now = -1
+        self._milliseconds = ""
+        self._pool: list[str] = []
 
     def new(self, now: int) -> str:
         """An id for an instant in µs.
@@ -22,9 +27,14 @@ class Ids:
         >>> Ids(lambda size: bytes(size)).new(1_764_000_000_000_000)
         '019ab697-e800-7000-8000-000000000000'
         """
-        count = next(self._counter) & 0x3FFFFFFFF
-        milliseconds = f"{(now // 1000) & 0xFFFFFFFFFFFF:012x}"
+        if now != self._now:
+            text = f"{(now // 1000) & 0xFFFFFFFFFFFF:012x}"
+            self._now, self._milliseconds = now, f"{text[:8]}-{text[8:]}-7"
+        if not self._pool:
+            noise = self._noise(5 * _POOLED).hex()
+            self._pool = [noise[at : at + 10] for at in range(0, len(noise), 10)]
+        count = next(self._counter)
         return (
-            f"{milliseconds[:8]}-{milliseconds[8:]}-7{count >> 22:03x}-"
-            f"{0x8000 | (count >> 8) & 0x3FFF:04x}-{count & 0xFF:02x}{self._noise(5).hex()}"
+            f"{self._milliseconds}{(count >> 22) & 0xFFF:03x}-{0x8000 | (count >> 8) & 0x3FFF:04x}-"
+            f"{count & 0xFF:02x}{self._pool.pop()}"
         )

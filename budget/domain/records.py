@@ -107,7 +107,7 @@ class Record(msgspec.Struct, kw_only=True):
     task_type: str
     user_id: str | None
     key_id: str | None
-    tags: str
+    tags: str = "{}"
     input_tokens: int | None
     output_tokens: int | None
     total_tokens: int
@@ -116,21 +116,21 @@ class Record(msgspec.Struct, kw_only=True):
     """JSON: part -> [count, nanocents]; the parts are disjoint and add up to the totals."""
     price_id: str | None
     flags: int
-    status: str
+    status: str = "current"
     """`current`, `superseded` (a correction replaced it) or `void`."""
     occurred_at: int
     recorded_at: int
     booked_at: int
     hour_start: int
     day_start: int
-    operation_id: str | None
-    request_id: str | None
-    corrects: str | None
-    corrected_by: str | None
-    reason: str | None
-    original_cost: str | None
-    unknown_usage: str | None
-    metadata: str
+    operation_id: str | None = None
+    request_id: str | None = None
+    corrects: str | None = None
+    corrected_by: str | None = None
+    reason: str | None = None
+    original_cost: str | None = None
+    unknown_usage: str | None = None
+    metadata: str = "{}"
 
     @property
     def scope(self) -> Scope:

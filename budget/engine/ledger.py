@@ -157,8 +157,8 @@ class Ledger:
         return await self.database.read(loading.current_configuration, self._read_memory)
 
     def now(self) -> int:
-        """The time in µs."""
-        return self._clock.now()
+        """The time in µs; never before what is in the ledger."""
+        return max(self._clock.now(), self._memory.last_at)
 
     @property
     def queue_depth(self) -> int:
@@ -215,6 +215,8 @@ class Ledger:
             if len(submissions) > 1:
                 log.warning("batch failed, running its commands one by one", commands=len(submissions), exc_info=True)
             outcomes = [await self._alone(submission) for submission in submissions]
+        if any(submission.command.alone for submission in submissions):
+            await self.database.read(loading.current_configuration, self._memory)
         self._count(outcomes)
         at = 0
         for group in groups:

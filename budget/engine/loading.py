@@ -1,5 +1,6 @@
 """Load: everything that a batch's commands touch, in a few queries, before anything is decided (design 4)."""
 
+import threading
 from typing import Any
 
 import msgspec
@@ -55,6 +56,9 @@ class Memory:
         self.alias = alias
         self.rules = rules
         self.clock = clock
+        self.lock = threading.Lock()
+        self.last_at = 0
+        """The time of the last batch, in µs; no later batch is earlier."""
         self.prices_version = -1
         self.prices: configuration.PriceTable = {}
         self.configuration: Configuration | None = None
@@ -65,13 +69,16 @@ class Memory:
 def current_configuration(connection: Connection, memory: Memory) -> Configuration:
     """The configuration as of this transaction, loaded again only when its version moved."""
     version, prices_version = configuration.versions(connection)
-    if memory.prices_version != prices_version:
-        memory.prices = configuration.load_prices(connection)
-        memory.prices_version = prices_version
-        memory.configuration = None
-    if memory.configuration is None or memory.configuration.version != version:
-        memory.configuration = configuration.load(connection, version, memory.prices, memory.alias, memory.rules)
-    return memory.configuration
+    with memory.lock:  # several readers share one memory, each with a snapshot of its own
+        if memory.prices_version != prices_version:
+            memory.prices = configuration.load_prices(connection)
+            memory.prices_version = prices_version
+            memory.configuration = None
+        current = memory.configuration
+        if current is None or current.version != version:
+            current = configuration.load(connection, version, memory.prices, memory.alias, memory.rules)
+            memory.configuration = current
+        return current
 
 
 def load(connection: Connection, memory: Memory, submissions: list[Submission], *, holds_end: bool = True) -> State:
@@ -81,6 +88,7 @@ def load(connection: Connection, memory: Memory, submissions: list[Submission], 
     # Strictly later than the last entry, so that the journal's order is the order of its times.
     state = State(current, max(memory.clock.now(), head.at + 1), head.seq, memory.ids)
     state.facts["head"] = head
+    memory.last_at = max(memory.last_at, state.now)
     keys = [submission.claim for submission in submissions if submission.key is not None]
     state.facts["claims"] = journal.claims(connection, filter(None, keys)) if keys else {}
     _load_holds(connection, state, submissions)

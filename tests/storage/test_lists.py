@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from budget.domain.records import Alert, Decision, Hold, Record
@@ -10,6 +11,10 @@ from budget.storage.database import Database
 from budget.storage.lists import Span
 
 DAY = 86_400_000_000
+
+
+def blank(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return dict.fromkeys(kind.__struct_fields__)
 
 
 def a_record(number: int, **fields: Any) -> Record:
@@ -33,7 +38,7 @@ def a_record(number: int, **fields: Any) -> Record:
         "day_start": 0,
         "metadata": "{}",
     }
-    return Record(**(dict.fromkeys(Record.__struct_fields__) | values | fields))
+    return Record(**blank(Record) | values | fields)
 
 
 def a_hold(number: int, **fields: Any) -> Hold:
@@ -67,7 +72,7 @@ def a_hold(number: int, **fields: Any) -> Hold:
             1,
         ),
     }
-    return Hold(**(dict.fromkeys(Hold.__struct_fields__) | values | fields))
+    return Hold(**blank(Hold) | values | fields)
 
 
 def an_alert(number: int, **fields: Any) -> Alert:
@@ -86,7 +91,7 @@ def an_alert(number: int, **fields: Any) -> Alert:
         "details": "{}",
         "raised_at": number,
     }
-    return Alert(**(dict.fromkeys(Alert.__struct_fields__) | values | fields))
+    return Alert(**blank(Alert) | values | fields)
 
 
 def a_decision(number: int, **fields: Any) -> Decision:
@@ -99,7 +104,7 @@ def a_decision(number: int, **fields: Any) -> Decision:
         "repeats": 0,
         "explanation": "{}",
     }
-    return Decision(**(dict.fromkeys(Decision.__struct_fields__) | values | fields))
+    return Decision(**blank(Decision) | values | fields)
 
 
 @pytest.fixture
@@ -176,9 +181,7 @@ def test_a_span_includes_its_start_and_not_its_end(database):
     assert [record.seq for record in found.items] == [2, 1]
 
 
-@pytest.mark.parametrize(
-    "filters", [{}, {"component": "x"}, {"context_id": "c"}, {"allocation_id": "a"}], ids=lambda each: str(each)
-)
+@pytest.mark.parametrize("filters", [{}, {"component": "x"}, {"context_id": "c"}, {"allocation_id": "a"}], ids=str)
 def test_a_first_page_walks_an_index_and_sorts_no_table(database, filters):
     where = " AND ".join([*(f"{name} = ?" for name in filters), "status = 'current'"])
     sql = f"EXPLAIN QUERY PLAN SELECT * FROM usage_records WHERE {where} ORDER BY occurred_at DESC, seq DESC LIMIT 20"

@@ -13,12 +13,12 @@ from fastapi.openapi.utils import get_openapi
 from budget.domain import commands
 from budget.interfaces.rest.problems import MEDIA_TYPE
 
-PREFIX: Final = "/api"
-"""The prefix that is documented; `/api/v1` answers alike."""
+PREFIX: Final = "/api/v1"
+"""The prefix that is documented; `/api` answers alike, but for bare arrays to old clients (wire contract 15.4)."""
 
 DESCRIPTION: Final = (
     "Budget is Tekton's one place for LLM tokens and money: ask before a call, say after it what was used. "
-    "Every path under `/api` answers under `/api/v1` as well. Money is exact decimals in US dollars, times are "
+    "Every path under `/api/v1` answers under `/api` as well. Money is exact decimals in US dollars, times are "
     "ISO 8601; errors are problem documents (RFC 9457)."
 )
 

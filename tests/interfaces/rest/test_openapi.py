@@ -43,12 +43,10 @@ def address(new_database, tmp_path_factory):
     thread.join()
 
 
-@pytest.fixture(scope="module")
-def document(address):
-    return schemathesis.openapi.from_url(f"{address}/openapi.json")
-
-
-schema = schemathesis.pytest.from_fixture("document")
+# The document needs no database, so its operations are known when the tests are collected.
+schema = schemathesis.openapi.from_dict(
+    wiring.create_app(settings.load({"BUDGET_DB_PATH": "unused.db", "HOME": "/nowhere"})).openapi()
+)
 
 
 @schema.parametrize()
@@ -59,8 +57,9 @@ schema = schemathesis.pytest.from_fixture("document")
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate),
 )
-def test_no_operation_fails_or_answers_otherwise_than_documented(case):
+def test_no_operation_fails_or_answers_otherwise_than_documented(case, address):
     case.call_and_validate(
+        base_url=address,
         checks=[
             not_a_server_error,
             status_code_conformance,
@@ -74,7 +73,7 @@ async def test_the_document_is_valid_openapi(client):
     answer = await client.get("/openapi.json")
     document = answer.json()
     assert document["openapi"].startswith("3.1")
-    assert all(path == "/api" or not path.startswith("/api/v1") for path in document["paths"])
+    assert not [path for path in document["paths"] if path.startswith("/api/") and not path.startswith("/api/v1/")]
     for name, schema in document["components"]["schemas"].items():
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema.get("description"), name
