@@ -155,17 +155,17 @@ def _past_already(state: State, policy: Policy) -> int:
 
 def raise_standing(state: State, line: Line, balance: Balance) -> int:
     """Note every level at or below what a balance has used, and a hard limit it is past."""
-    policy, cause, flags = line.policy, state.next_entry, 0
+    policy, flags = line.policy, 0
     for unit, levels, used, held, hard in (
         ("tokens", policy.token_thresholds, balance.used_tokens, balance.held_tokens, policy.hard_tokens),
         ("cost", policy.cost_thresholds, balance.used_cost, balance.held_cost, policy.hard_cost),
     ):
         for level in policies.crossed(levels, 0, used):
-            state.crossings.append(Crossing(policy, line, balance.window_key, unit, level, used, cause))
+            state.crossings.append(Crossing(policy, line, balance.window_key, unit, level, used))
         if used + held > hard:
             flags = OVER_LIMIT
             if used < hard:
-                state.crossings.append(Crossing(policy, line, balance.window_key, unit, None, used + held, cause))
+                state.crossings.append(Crossing(policy, line, balance.window_key, unit, None, used + held))
     return flags
 
 

@@ -44,7 +44,6 @@ def alert_of(state: State, crossing: Crossing) -> Alert:
         "threshold": None if level is None else level.ratio,
         "window": crossing.window_key,
         "policy_version": policy.version,
-        "caused_by": None,
     }
     return Alert(
         alert_id=state.new_id(),
@@ -115,7 +114,7 @@ def acknowledge(state: State, command: commands.AcknowledgeAlert, caller: Caller
     return alert
 
 
-def raise_alert(state: State, alert: Alert, cause: int | None) -> None:
+def raise_alert(state: State, alert: Alert) -> None:
     """Write an alert to the journal, after the entry that crossed the level."""
     alert.seq = state.next_entry
     state.alerts[alert.alert_id] = alert
@@ -126,6 +125,6 @@ def raise_alert(state: State, alert: Alert, cause: int | None) -> None:
             kind="alert_changed",
             caller="system",
             subject=alert.alert_id,
-            data=encode({"change": "raised", "cause": cause, "alert": alert}).decode(),
+            data=encode({"change": "raised", "alert": alert}).decode(),
         )
     )

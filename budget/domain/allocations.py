@@ -32,7 +32,7 @@ def allocate(state: State, command: commands.Allocate, caller: Caller) -> Grant:
     warnings, offers = asking.soft_warnings(state, command, caller, planned, lines)
     before = [balance.amounts for _, balance in lines.balances]
     hold = _new_hold(state, command, planned, expires_at)
-    postings, _ = state.post([(lines, 0, hold.held_tokens, 0, hold.held_cost)], state.next_entry)
+    postings, _ = state.post([(lines, 0, hold.held_tokens, 0, hold.held_cost)])
     state.add_hold(hold)
     state.write(
         Entry(
@@ -168,7 +168,7 @@ def increase(state: State, command: commands.Increase, caller: Caller) -> Hold:
             )
         )
     before_amounts = [balance.amounts for _, balance in lines.balances]
-    postings, _ = state.post([(lines, 0, command.tokens, 0, cost)], state.next_entry)
+    postings, _ = state.post([(lines, 0, command.tokens, 0, cost)])
     hold.tokens_allocated = tokens
     hold.held_tokens += command.tokens
     hold.held_cost += cost
@@ -217,7 +217,7 @@ def release(state: State, command: commands.Release, caller: Caller) -> tuple[Ho
 
 def free(state: State, hold: Hold, final_state: str, closed_by: str) -> str:
     """Take what a hold still holds off every balance that contains it."""
-    postings, _ = state.post([(state.hold_lines(hold), 0, -hold.held_tokens, 0, -hold.held_cost)], state.next_entry)
+    postings, _ = state.post([(state.hold_lines(hold), 0, -hold.held_tokens, 0, -hold.held_cost)])
     hold.held_tokens = hold.held_cost = 0
     hold.state = final_state
     hold.closed_by = closed_by
@@ -271,7 +271,7 @@ def _charge_provisionally(state: State, hold: Hold, caller: Caller) -> None:
         moved = [(used_lines, tokens, -tokens, cost, -cost)]
     else:
         moved = [(held_lines, 0, -tokens, 0, -cost), (used_lines, tokens, 0, cost, 0)]
-    postings, over = state.post(moved, state.next_entry)
+    postings, over = state.post(moved)
     record.flags |= over
     rollups = state.rollup(record, 1, parts)
     hold.held_tokens = hold.held_cost = 0

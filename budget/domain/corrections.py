@@ -33,7 +33,7 @@ def newest(state: State, record_id: str) -> Record:
 def void(state: State, command: commands.Void, caller: Caller) -> Record:
     """Take a record back: the same windows lose what they counted; what it drew off its hold stays off (rule 9)."""
     record = newest(state, command.record_id)
-    posted, _ = state.post([_negated(state, record)], state.next_entry)
+    posted, _ = state.post([_negated(state, record)])
     rollup = state.rollup(record, -1, parts_of(record))
     record.status = "void"
     record.reason = command.reason
@@ -64,9 +64,7 @@ def correct(state: State, command: commands.Correct, caller: Caller) -> Record:
     amounts = _corrected_amounts(state, command, old, identity.scope, occurred_at, caller)
     new = recording.new_record(state, command, identity, amounts, occurred_at, old.flags & LATE)
     _inherit(new, old, command)
-    posted, over = state.post(
-        [_negated(state, old), (state.record_lines(new), new.total_tokens, 0, new.cost, 0)], state.next_entry
-    )
+    posted, over = state.post([_negated(state, old), (state.record_lines(new), new.total_tokens, 0, new.cost, 0)])
     new.flags |= over
     rollups = [state.rollup(old, -1, parts_of(old)), state.rollup(new, 1, amounts.parts)]
     old.status, old.corrected_by = "superseded", new.record_id
@@ -219,7 +217,7 @@ def _price(state: State, record: Record, price: pricing.Price, caller: Caller) -
     if cost.total > MAX_AMOUNT:
         return
     parts = {part: [count, cost.by_part.get(part, 0)] for part, (count, _) in old_parts.items()}
-    posted, over = state.post([(state.record_lines(record), 0, 0, cost.total - record.cost, 0)], state.next_entry)
+    posted, over = state.post([(state.record_lines(record), 0, 0, cost.total - record.cost, 0)])
     taken = state.rollup(record, -1, old_parts)
     record.cost = cost.total
     record.parts = encode(parts).decode()

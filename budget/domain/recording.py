@@ -209,7 +209,7 @@ def _book(state: State, record: Record, amounts: Amounts, hold: Hold | None, cal
     lines = state.place_lines(place, record.context_id, record.task_id)
     data = None
     if hold is None:
-        posted, over = state.post_usage(lines, tokens, cost, state.next_entry)
+        posted, over = state.post_usage(lines, tokens, cost)
     else:
         freed_tokens, freed_cost = _freed(hold, tokens, cost, close=close)
         hold_lines = state.hold_lines(hold)
@@ -217,7 +217,7 @@ def _book(state: State, record: Record, amounts: Amounts, hold: Hold | None, cal
             postings: list[Posting] = [(lines, tokens, -freed_tokens, cost, -freed_cost)]
         else:
             postings = [(hold_lines, 0, -freed_tokens, 0, -freed_cost), (lines, tokens, 0, cost, 0)]
-        posted, over = state.post(postings, state.next_entry)
+        posted, over = state.post(postings)
         _draw(state, hold, amounts, freed_tokens, freed_cost, close=close)
         if close:
             data = encode({"hold": hold, "tokens_released": max(freed_tokens - tokens, 0)}).decode()
@@ -280,8 +280,7 @@ def _replace_provisional(
         [
             (old_lines, -record.total_tokens, 0, -record.cost, 0),
             (new_lines, new.total_tokens, 0, new.cost, 0),
-        ],
-        state.next_entry,
+        ]
     )
     new.flags |= over
     rollups = [state.rollup(record, -1, old_parts), state.rollup(new, 1, amounts.parts)]

@@ -103,7 +103,6 @@ class Crossing(NamedTuple):
     unit: str
     threshold: Threshold | None
     amount: int
-    cause: int
 
 
 Posting = tuple["Lines", int, int, int, int]
@@ -217,23 +216,23 @@ class State:
             found = place.lines[context_id, task_id] = self.lines(place.posting_set, context_id, task_id)
         return found
 
-    def post_usage(self, lines: Lines, tokens: int, cost: int, cause: int) -> tuple[str, int]:
+    def post_usage(self, lines: Lines, tokens: int, cost: int) -> tuple[str, int]:
         """`post` for the most frequent case: usage that stands alone."""
         if tokens < 0 or cost < 0 or not self._fits(tokens + cost):
-            return self.post([(lines, tokens, 0, cost, 0)], cause)
+            return self.post([(lines, tokens, 0, cost, 0)])
         if not lines.changed:
             self._note_change(lines)
         for line, balance in lines.balances:
             balance.used_tokens += tokens
             balance.used_cost += cost
             if balance.used_tokens >= balance.next_tokens:
-                self._cross(line, balance, "tokens", balance.used_tokens - tokens, cause)
+                self._cross(line, balance, "tokens", balance.used_tokens - tokens)
             if balance.used_cost >= balance.next_cost:
-                self._cross(line, balance, "cost", balance.used_cost - cost, cause)
-        over = self._over_limits(lines, tokens, cost, cause) if lines.has_hard_limit else 0
+                self._cross(line, balance, "cost", balance.used_cost - cost)
+        over = self._over_limits(lines, tokens, cost) if lines.has_hard_limit else 0
         return f"[[{lines.posting_set.set_id},{tokens},0,{cost},0]]", over
 
-    def post(self, postings: Iterable[Posting], cause: int) -> tuple[str, int]:
+    def post(self, postings: Iterable[Posting]) -> tuple[str, int]:
         """Change the balances. Gives the postings as the entry keeps them, and OVER_LIMIT when usage passed a limit.
 
         Raises `Invalid` before anything is changed when an amount would leave 64 bits (rule 8.4).
@@ -253,13 +252,13 @@ class State:
                 balance.used_cost += used_cost
                 if grows:
                     if balance.used_tokens >= balance.next_tokens:
-                        self._cross(line, balance, "tokens", balance.used_tokens - used_tokens, cause)
+                        self._cross(line, balance, "tokens", balance.used_tokens - used_tokens)
                     if balance.used_cost >= balance.next_cost:
-                        self._cross(line, balance, "cost", balance.used_cost - used_cost, cause)
+                        self._cross(line, balance, "cost", balance.used_cost - used_cost)
         over = 0
         for lines, used_tokens, _, used_cost, _ in postings:
             if lines.has_hard_limit:
-                over |= self._over_limits(lines, used_tokens, used_cost, cause)
+                over |= self._over_limits(lines, used_tokens, used_cost)
         return f"[{','.join(texts)}]", over
 
     def _fits(self, growth: int) -> bool:
@@ -279,18 +278,18 @@ class State:
             for _, balance in lines.balances:
                 balance.changed = True
 
-    def _cross(self, line: Line, balance: Balance, unit: str, before: int, cause: int) -> None:
+    def _cross(self, line: Line, balance: Balance, unit: str, before: int) -> None:
         policy = line.policy
         levels = policy.token_thresholds if unit == "tokens" else policy.cost_thresholds
         after = balance.used_tokens if unit == "tokens" else balance.used_cost
         for level in policies.crossed(levels, before, after):
-            self.crossings.append(Crossing(policy, line, balance.window_key, unit, level, after, cause))
+            self.crossings.append(Crossing(policy, line, balance.window_key, unit, level, after))
         if unit == "tokens":
             balance.next_tokens = policies.next_level(levels, after)
         else:
             balance.next_cost = policies.next_level(levels, after)
 
-    def _over_limits(self, lines: Lines, used_tokens: int, used_cost: int, cause: int) -> int:
+    def _over_limits(self, lines: Lines, used_tokens: int, used_cost: int) -> int:
         """OVER_LIMIT when what was used took a balance past a hard limit; the crossing is noted (rule 5)."""
         over = 0
         for line, balance in lines.balances:
@@ -306,7 +305,7 @@ class State:
                 if grew > 0 and amount > limit:
                     over = OVER_LIMIT
                     if used < limit:  # at or past it, the level 1.0 says so already
-                        self.crossings.append(Crossing(policy, line, balance.window_key, unit, None, amount, cause))
+                        self.crossings.append(Crossing(policy, line, balance.window_key, unit, None, amount))
         return over
 
     # The journal

@@ -12,27 +12,24 @@ from budget.domain.errors import BudgetError, KeyReused
 from budget.domain.records import Alert, Hold
 from budget.domain.state import State
 from budget.engine import administration, answers, decisions
-from budget.engine.loading import EXPIRIES, Memory, Outcome, Submission, load
+from budget.engine.loading import Memory, Outcome, Submission, load
 from budget.storage import alerts as stored_alerts
 from budget.storage import holdings, journal
 from budget.storage.database import Connection
 
 
-def end_due_holds(connection: Connection, memory: Memory) -> bool:
-    """End holds that are due, when they are too many for a batch that does something else; True when none such."""
-    due = holdings.due_count(connection, memory.clock.now(), EXPIRIES + 1)
-    if due <= EXPIRIES:
-        return True
-    run(connection, memory, [])
-    return False
+def run(connection: Connection, memory: Memory, submissions: list[Submission], jump: int = 0) -> list[Outcome] | None:
+    """Load, decide, save; the caller commits. `jump` is how far the clock leapt, in µs.
 
-
-def run(connection: Connection, memory: Memory, submissions: list[Submission], jump: int = 0) -> list[Outcome]:
-    """Load, decide, save; the caller commits. `jump` is how far the clock leapt, in µs."""
+    None when so many holds were due that ending them filled the batch: run it again.
+    """
     state = load(connection, memory, submissions)
+    if state.facts["more_due"]:
+        journal.save(connection, state, state.facts["head"], [], memory.written)
+        return None
     outcomes = decide(connection, state, submissions)
     if jump:
-        alerts.raise_alert(state, alerts.clock_alert(state, jump), None)
+        alerts.raise_alert(state, alerts.clock_alert(state, jump))
     raise_alerts(connection, state)
     kept = decisions.finish(connection, memory.refusals, state, submissions, outcomes)
     before = state.facts["head"]
@@ -127,13 +124,13 @@ _PLAIN: dict[type[commands.Command], Callable[..., Any]] = {
 
 def raise_alerts(connection: Connection, state: State) -> list[Alert]:
     """Write the alerts of what was crossed, each once for ever (P12)."""
-    candidates: dict[alerts.Key, tuple[Alert, int]] = {}
+    candidates: dict[alerts.Key, Alert] = {}
     for crossing in state.crossings:
         alert = alerts.alert_of(state, crossing)
-        candidates.setdefault(alerts.key_of(alert), (alert, crossing.cause))
+        candidates.setdefault(alerts.key_of(alert), alert)
     state.crossings.clear()
     known = stored_alerts.raised(connection, candidates) if candidates else set()
-    raised = [(alert, cause) for key, (alert, cause) in candidates.items() if key not in known]
-    for alert, cause in raised:
-        alerts.raise_alert(state, alert, cause)
-    return [alert for alert, _ in raised]
+    raised = [alert for key, alert in candidates.items() if key not in known]
+    for alert in raised:
+        alerts.raise_alert(state, alert)
+    return raised

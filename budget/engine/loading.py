@@ -81,21 +81,27 @@ def current_configuration(connection: Connection, memory: Memory) -> Configurati
         return current
 
 
-def load(connection: Connection, memory: Memory, submissions: list[Submission], *, holds_end: bool = True) -> State:
-    """The state that a batch decides on: every claim, hold, record and balance that its commands touch."""
+def load(connection: Connection, memory: Memory, submissions: list[Submission]) -> State:
+    """The state that a batch decides on: every claim, hold, record and balance that its commands touch.
+
+    Holds that are due are ended first. When there are too many for one batch, as many as fit are all that it holds,
+    and `facts["more_due"]` says so.
+    """
     current = current_configuration(connection, memory)
     head = journal.head(connection)
     # Strictly later than the last entry, so that the journal's order is the order of its times.
     state = State(current, max(memory.clock.now(), head.at + 1), head.seq, memory.ids)
-    state.facts["head"] = head
     memory.last_at = max(memory.last_at, state.now)
+    due = holdings.due_holds(connection, state.now, EXPIRIES)
+    state.facts["head"] = head
+    state.facts["more_due"] = len(due) == EXPIRIES
+    if state.facts["more_due"]:
+        submissions = []
     keys = [submission.claim for submission in submissions if submission.key is not None]
     state.facts["claims"] = journal.claims(connection, filter(None, keys)) if keys else {}
     _load_holds(connection, state, submissions)
-    due = holdings.due_holds(connection, state.now, EXPIRIES) if holds_end else []
     for hold in due:
-        known = state.holds.setdefault(hold.allocation_id, hold)
-        if known is hold:
+        if state.holds.setdefault(hold.allocation_id, hold) is hold:
             state.holds_by_context.setdefault(hold.context_id, []).append(hold)
     _load_records(connection, state, submissions)
     touched: Touched = {}
@@ -104,7 +110,7 @@ def load(connection: Connection, memory: Memory, submissions: list[Submission], 
     for hold in due:
         _touch_hold(state, hold, touched)
     load_balances(connection, state, touched)
-    for hold in sorted(due, key=lambda hold: (hold.expires_at, hold.allocation_id)):
+    for hold in due:
         allocations.expire(state, state.holds[hold.allocation_id], SYSTEM)
     return state
 

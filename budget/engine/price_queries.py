@@ -14,8 +14,6 @@ from budget.engine.queries import Source
 MOST_ITEMS = 20
 MOST_ALTERNATIVES = 5
 
-NANOCENTS = money.NANOCENTS_PER_DOLLAR
-
 
 class _Remembered:
     """The prices in force, until one of them changes; worked out once for a version of the table."""
@@ -146,8 +144,9 @@ async def recommend(
 
 
 def _cost(price: Price, parts: dict[str, int]) -> int | None:
-    """What a call costs, or None where the price is not one for text in and out or names no model."""
-    if price.model == ANY or price.metadata.get("deprecated") or not {"input", "output"} <= price.rates.keys():
+    """What a call costs; None where the price is not one for text in and out, names no model, or is a trial's."""
+    is_trial = price.model.endswith(":free") or price.metadata.get("deprecated")
+    if price.model == ANY or is_trial or not {"input", "output"} <= price.rates.keys():
         return None
     return pricing.cost_of(price, parts).total
 

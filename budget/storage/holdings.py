@@ -32,15 +32,8 @@ def active_holds(connection: Connection, context_ids: Iterable[str]) -> list[Hol
 
 def due_holds(connection: Connection, now: int, limit: int) -> list[Hold]:
     """Active holds whose time has come, earliest first."""
-    sql = f"SELECT {_HOLD} FROM holds WHERE {_ACTIVE} AND expires_at <= ? ORDER BY expires_at LIMIT ?"
+    sql = f"SELECT {_HOLD} FROM holds WHERE {_ACTIVE} AND expires_at <= ? ORDER BY expires_at, allocation_id LIMIT ?"
     return [hold_of(row) for row in connection.exec_driver_sql(sql, (now, limit))]
-
-
-def due_count(connection: Connection, now: int, limit: int) -> int:
-    """How many active holds are due, counted up to a limit."""
-    sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM holds WHERE {_ACTIVE} AND expires_at <= ? LIMIT ?)"
-    found: int = connection.exec_driver_sql(sql, (now, limit)).scalar_one()
-    return found
 
 
 def next_expiry(connection: Connection) -> int | None:

@@ -300,7 +300,7 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "alert_id:s budget_id:s? policy_id:s? severity:s type:s title:s message:s details:o timestamp:s "
         "acknowledged:b acknowledged_by:s? acknowledged_at:s?",
     ),
-    "Alerts": {"type": "array", "items": _ref("Alert")},
+    "Alerts": {"type": "array", "description": "Alerts that are new.", "items": _ref("Alert")},
     "Price": answer_schema(
         "What a model costs from a date on, in dollars per unit.",
         "pricing_id:s provider:s model:s price_type:s input_cost_per_token:n output_cost_per_token:n "

@@ -66,7 +66,8 @@ def document(error: BudgetError, instance: str | None = None) -> dict[str, Any]:
     status = status_of(error)
     field = error.details.get("field")
     if isinstance(error, BudgetExceeded):
-        code, more, details = error.refusal.code, refusal_view(error.refusal), {}
+        code, more = error.refusal.code, refusal_view(error.refusal)
+        details = {name: more[name] for name in ("decision_id", "retryable", "retry_at")}
     else:
         code, more, details = error.code, {}, error.details
     return _document(
@@ -76,7 +77,7 @@ def document(error: BudgetError, instance: str | None = None) -> dict[str, Any]:
         title=(type(error).__doc__ or "").strip(),
         instance=instance,
         errors=[] if field is None else [{"field": field, "message": error.message}],
-        details=details or more,
+        details=details,
         **more,
     )
 

@@ -74,7 +74,7 @@ def allocation_view(hold: Hold) -> dict[str, Any]:
         "input_tokens_used": hold.input_tokens_used,
         "output_tokens_used": hold.output_tokens_used,
         "remaining_tokens": hold.held_tokens,
-        "usage_percentage": used / allocated,
+        "usage_percentage": used / allocated if allocated else 0.0,
         "estimated_cost": _dollars(hold.estimated_cost),
         "actual_cost": _dollars(hold.actual_cost),
         "held_cost": _dollars(hold.held_cost),

@@ -43,6 +43,11 @@ def address(new_database, tmp_path_factory):
     thread.join()
 
 
+@schemathesis.serializer("application/x-ndjson")
+def as_lines(_, value):
+    return str(value).encode(errors="replace")
+
+
 # The document needs no database, so its operations are known when the tests are collected.
 schema = schemathesis.openapi.from_dict(
     wiring.create_app(settings.load({"BUDGET_DB_PATH": "unused.db", "HOME": "/nowhere"})).openapi()
@@ -65,7 +70,7 @@ def test_no_operation_fails_or_answers_otherwise_than_documented(case, address):
             status_code_conformance,
             content_type_conformance,
             response_schema_conformance,
-        ]
+        ],
     )
 
 

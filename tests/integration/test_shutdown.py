@@ -1,0 +1,73 @@
+"""SIGTERM under load: everything that was acknowledged is in the database, and the figures add up (P1, P3)."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+
+import httpx
+
+CLIENTS = 16
+
+
+async def test_everything_acknowledged_before_a_sigterm_is_kept(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BUDGET_", "TEKTON_"))}
+    variables = {**kept, "HOME": str(tmp_path), "BUDGET_DB_PATH": str(tmp_path / "b.db"), "BUDGET_PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "budget", env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    acknowledged: list[str] = []
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        await ready(client)
+        workers = [asyncio.create_task(spend(client, acknowledged)) for _ in range(CLIENTS)]
+        while len(acknowledged) < 500:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*workers)
+    assert await process.wait() == 0
+    with sqlite3.connect(tmp_path / "b.db") as database:
+        stored = {row[0] for row in database.execute("SELECT record_id FROM usage_records")}
+    database.close()
+    assert set(acknowledged) <= stored
+    verified = subprocess.run(
+        [sys.executable, "-P", "-m", "budget", "verify"], env=variables, capture_output=True, check=True
+    )
+    assert json.loads(verified.stdout)["differences"] == 0
+
+
+async def ready(client):
+    for _ in range(600):
+        try:
+            await client.get("/ready")
+        except httpx.TransportError:
+            await asyncio.sleep(0.05)
+        else:
+            return
+
+
+async def spend(client, acknowledged):
+    """Record until the service no longer answers; what was answered counts."""
+    used = {
+        "context_id": "c",
+        "component": "x",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "input_tokens": 5,
+        "output_tokens": 1,
+    }
+    while True:
+        try:
+            answer = await client.post("/api/usage/record", json=used)
+        except httpx.TransportError:
+            return
+        if answer.status_code == 503:
+            return
+        assert answer.status_code == 201
+        acknowledged.append(answer.json()["record_id"])

@@ -1,0 +1,90 @@
+import sqlite3
+
+import pytest
+
+from budget.domain.errors import Unavailable
+from budget.storage import migration
+from budget.storage.database import Database, Locked
+
+
+@pytest.fixture
+def database(tmp_path):
+    url = f"sqlite:///{tmp_path / 'budget.db'}"
+    migration.upgrade(url)
+    database = Database(url)
+    yield database
+    database.close()
+
+
+def test_a_file_has_one_writer(database):
+    database.lock()
+    other = Database(database.url)
+    with pytest.raises(Locked, match="the service runs"):
+        other.lock()
+    other.close()
+
+
+def test_a_closed_database_gives_its_file_back(database):
+    database.lock()
+    database.close()
+    other = Database(database.url)
+    other.lock()
+    other.close()
+
+
+async def test_a_reader_cannot_write(database):
+    with pytest.raises(Unavailable, match="readonly"):
+        await database.read(lambda connection: connection.exec_driver_sql("DELETE FROM budgets"))
+
+
+async def test_a_write_that_fails_leaves_nothing(database):
+    def write(connection):
+        connection.exec_driver_sql("UPDATE configuration SET version = 99")
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 -- the very one raised above
+        await database.write(write)
+    found = await database.read(
+        lambda connection: connection.exec_driver_sql("SELECT version FROM configuration").one()
+    )
+    assert found[0] == 1
+
+
+async def test_a_reader_sees_one_moment_while_the_writer_goes_on(database):
+    def look_twice(connection):
+        first = connection.exec_driver_sql("SELECT version FROM configuration").scalar_one()
+        database.write_now(lambda c: c.exec_driver_sql("UPDATE configuration SET version = version + 1"))
+        return first, connection.exec_driver_sql("SELECT version FROM configuration").scalar_one()
+
+    first, second = await database.read(look_twice)
+    assert first == second
+
+
+async def test_what_was_written_survives_as_sqlite_says(database):
+    modes = await database.read(
+        lambda connection: [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("journal_mode", "synchronous")
+        ]
+    )
+    assert modes == ["wal", 2]  # 2: FULL
+
+
+async def test_a_locked_file_is_unavailable_not_an_unknown_error(database, monkeypatch):
+    monkeypatch.setattr("budget.storage.database.BUSY_TIMEOUT_SECONDS", 0)
+    other = sqlite3.connect(database.path, timeout=0)
+    quick = Database(database.url)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        await quick.write(lambda connection: None)
+    other.rollback()
+    other.close()
+    quick.close()
+
+
+def test_a_rollup_that_would_leave_64_bits_is_refused_rather_than_rounded(database):
+    from budget.storage import statements, tables
+
+    row = ("hour", 0, 1, *([2**62] * len(tables.MEASURES)))
+    database.write_now(lambda connection: statements.add_to_rows(connection, tables.rollups, [row]))
+    with pytest.raises(Exception, match="whole_numbers"):
+        database.write_now(lambda connection: statements.add_to_rows(connection, tables.rollups, [row, row]))
