@@ -1,4 +1,4 @@
-"""`python -m benchmarks record|allocate|batch|summary|growth|check`: one JSON line each; `check` compares with the goals."""
+"""`python -m benchmarks record|allocate|batch|summary|growth`: one JSON line; `check` runs all against the goals."""
 
 import argparse
 import json

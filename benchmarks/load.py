@@ -9,18 +9,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvloop
 
-BUFFER = 256 * 1024
+DEADLINE_SECONDS = 300.0
+"""No run takes longer, unless something hangs."""
 
 
 def drive(plan: dict[str, Any]) -> dict[str, Any]:
     """Run a plan in a process of its own: see `_requests` for what a plan says."""
     command = [sys.executable, "-m", "benchmarks.load"]
-    finished = subprocess.run(command, input=json.dumps(plan).encode(), stdout=subprocess.PIPE, check=True)
+    finished = subprocess.run(
+        command, input=json.dumps(plan).encode(), stdout=subprocess.PIPE, check=True, timeout=2 * DEADLINE_SECONDS
+    )
     answered: dict[str, Any] = json.loads(finished.stdout)
     return answered
 
@@ -62,8 +65,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without being a subclass
         self._run.connected(self)
 
     def send_next(self) -> None:
@@ -136,7 +138,7 @@ async def _run(plan: dict[str, Any]) -> dict[str, Any]:
     for _ in range(plan["connections"]):
         await loop.create_connection(lambda: _Connection(requests, run), "127.0.0.1", plan["port"])
     busy = time.process_time()
-    await run.done
+    await asyncio.wait_for(run.done, DEADLINE_SECONDS)
     seconds = run.ended - run.started
     return {
         "seconds": seconds,

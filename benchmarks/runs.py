@@ -1,7 +1,7 @@
 """The benchmarks: each starts what it needs, measures in turns, checks that nothing was lost, and gives its figures."""
 
 import dataclasses
-import datetime
+import datetime as dt
 import sqlite3
 import statistics
 import tempfile
@@ -83,12 +83,13 @@ def batch(scale: Scale) -> Figures:
         answered = load.drive({**plan, "requests": scale.batches, "connections": min(4, scale.batches)})
         _expect(answered, "200", scale.batches)
         acknowledged = answered["accepted"]
-        _check(service, "usage_records", acknowledged)
-        return {
+        figures = {
             "records_per_second": round(acknowledged / answered["seconds"]),
             "acknowledged": acknowledged,
             "resident_megabytes": _resident(service),
         }
+        _check(service, "usage_records", acknowledged)
+        return figures
 
 
 def summary(scale: Scale) -> Figures:
@@ -195,11 +196,11 @@ def _compare(scale: Scale, service: Service, port: int, path: str, body: str, fi
 
 def _fill(scale: Scale, service: Service, first: int, upto: int) -> int:
     """Records spread over the last thirty days, in batches; gives how many were acknowledged."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     choices = {
         "component": COMPONENTS,
         "model": MODELS,
-        "at": [(now - datetime.timedelta(hours=hours)).isoformat() for hours in range(HOURS)],
+        "at": [(now - dt.timedelta(hours=hours)).isoformat() for hours in range(HOURS)],
     }
     acknowledged = 0
     size = min(scale.batch, scale.few)

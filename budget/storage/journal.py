@@ -137,11 +137,18 @@ def _rollup_rows(state: State) -> list[tuple[Any, ...]]:
     rows: dict[tuple[str, int, int], list[int]] = {}
     for (hour, day, number, labels), rollup in state.rollups.items():
         measures = rollup_measures(rollup.counters, rollup.parts)
-        targets = [("hour", hour, number), ("day", day, number), *(("day", day, label) for label in labels)]
-        for target in targets:
+        for target in rollup_targets(hour, day, number, labels):
             known = rows.get(target)
             rows[target] = measures if known is None else [a + b for a, b in zip(known, measures, strict=True)]
     return [(*key, *measures) for key, measures in sorted(rows.items())]
+
+
+def rollup_targets(hour: int, day: int, number: int, labels: Iterable[int]) -> list[tuple[str, int, int]]:
+    """The rows that a rollup posting adds to: grain, start, key.
+
+    Labels (users, tags) have a grain of their own, by day, so that many of them slow no report that asks for none.
+    """
+    return [("hour", hour, number), ("day", day, number), *(("label", day, label) for label in labels)]
 
 
 def rollup_measures(counters: list[int], parts: dict[str, list[int]]) -> list[int]:

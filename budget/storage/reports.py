@@ -86,7 +86,7 @@ def record_count(connection: Connection, filters: Filters) -> int:
     where, parameters = _conditions(filters)
     sql = (
         "SELECT COALESCE(SUM(r.count), 0) FROM rollups AS r CROSS JOIN rollup_keys AS k "
-        f"WHERE r.grain = 'day' AND k.key_id = r.key_id AND k.label_kind = ''{where}"
+        f"WHERE r.grain = 'day' AND k.key_id = r.key_id{where}"
     )
     return int(connection.exec_driver_sql(sql, tuple(parameters)).scalar_one())
 
@@ -138,7 +138,7 @@ def _statement(stretch: Stretch, by: Sequence[str], filters: Filters) -> tuple[s
     # CROSS JOIN: SQLite then takes the range of buckets first, which is what is small.
     sql = (
         f"SELECT {listed}{_MEASURES} FROM rollups AS r CROSS JOIN rollup_keys AS k "
-        "WHERE r.grain = ? AND r.start >= ? AND r.start < ? AND k.key_id = r.key_id AND k.label_kind = ''"
+        "WHERE r.grain = ? AND r.start >= ? AND r.start < ? AND k.key_id = r.key_id"
         f"{where}{group}"
     )
     return sql, (stretch.grain, stretch.start, stretch.end, *parameters)

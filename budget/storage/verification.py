@@ -63,7 +63,7 @@ def _add(total: list[int], deltas: list[int]) -> None:
 def _add_rollup(rollups: dict[tuple[str, int, int], list[int]], posting: list[Any]) -> None:
     hour, day, number, labels, counters, parts = posting
     measures = journal.rollup_measures(counters, parts)
-    for key in (("hour", hour, number), ("day", day, number), *(("day", day, label) for label in labels)):
+    for key in journal.rollup_targets(hour, day, number, labels):
         _add(rollups.setdefault(key, [0] * len(measures)), measures)
 
 
