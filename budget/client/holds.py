@@ -79,7 +79,7 @@ class _State(Generic[Answer]):
 
     @property
     def _renewal_seconds(self) -> float:
-        return self._lifetime * (1 - 1 / _EARLY)
+        return self._lifetime - self._lifetime / _EARLY
 
     @property
     def _retry_seconds(self) -> float:

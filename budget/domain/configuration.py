@@ -46,22 +46,30 @@ class PostingSet(NamedTuple):
 
     set_id: int
     lines: tuple[Line, ...]
-    is_keyed: bool
+    keyed: tuple[Line, ...]
+    """Those whose window is a session or a task; they stand last."""
     content: str
     """JSON: [[policy id, version, window key], …]; a session or task window stands for the entry's own id."""
 
     def keys(self, context_id: str | None, task_id: str | None) -> Iterable[tuple[Line, str]]:
         """Each line with the window key of its balance; keyed lines drop out where there is no id."""
-        for line in self.lines:
-            key = line.window_key
-            if key == CONTEXT_WINDOW:
+        for line in self.clock:
+            yield line, line.window_key
+        yield from self.keyed_keys(context_id, task_id)
+
+    @property
+    def clock(self) -> tuple[Line, ...]:
+        """The lines whose window is a stretch of time."""
+        return self.lines[: len(self.lines) - len(self.keyed)]
+
+    def keyed_keys(self, context_id: str | None, task_id: str | None) -> Iterable[tuple[Line, str]]:
+        """The keyed lines alone, as `keys` gives them."""
+        for line in self.keyed:
+            if line.window_key == CONTEXT_WINDOW:
                 if context_id is not None:
                     yield line, "c:" + context_id
-            elif key == TASK_WINDOW:
-                if task_id is not None:
-                    yield line, "t:" + task_id
-            else:
-                yield line, key
+            elif task_id is not None:
+                yield line, "t:" + task_id
 
 
 class Configuration:
@@ -235,7 +243,7 @@ def _live_window(policy: Policy, at: int) -> periods.Window:
 
 def _numbered(lines: tuple[Line, ...]) -> PostingSet:
     content = msgspec.json.encode([(line.policy.policy_id, line.policy.version, line.window_key) for line in lines])
-    keyed = any(line.policy.keyed for line in lines)
+    keyed = tuple(line for line in lines if line.policy.keyed)
     return PostingSet(number_of(content), lines, keyed, content.decode())
 
 

@@ -112,12 +112,17 @@ Posting = tuple["Lines", int, int, int, int]
 class Lines:
     """The balances that a posting set names for one session and task, each with its policy and window."""
 
-    __slots__ = ("balances", "changed", "has_hard_limit", "posting_set")
+    __slots__ = ("balances", "changed", "has_hard_limit", "own", "posting_set", "shared")
 
-    def __init__(self, posting_set: PostingSet, balances: list[tuple[Line, Balance]]) -> None:
+    def __init__(self, posting_set: PostingSet, own: list[tuple[Line, Balance]], shared: "Lines | None" = None) -> None:
         self.posting_set = posting_set
-        self.balances = balances
-        self.has_hard_limit = any(line.policy.is_hard for line, _ in balances)
+        self.shared = shared
+        """The balances of the same posting set that every session and task shares."""
+        self.own = own
+        self.balances = own if shared is None else [*shared.balances, *own]
+        self.has_hard_limit = any(line.policy.is_hard for line, _ in own)
+        if shared is not None and shared.has_hard_limit:
+            self.has_hard_limit = True
         self.changed = False
 
 
@@ -185,14 +190,20 @@ class State:
         key = (posting_set.set_id, context_id, task_id)
         found = self._lines.get(key)
         if found is None:
-            found = self._lines[key] = Lines(
-                posting_set,
-                [
-                    (line, self.balances[line.policy.policy_id, window])
-                    for line, window in posting_set.keys(context_id, task_id)
-                ],
-            )
+            found = self._lines[key] = self._find_lines(posting_set, context_id, task_id)
         return found
+
+    def _find_lines(self, posting_set: PostingSet, context_id: str | None, task_id: str | None) -> Lines:
+        if context_id is None and task_id is None:
+            windows = [(line, line.window_key) for line in posting_set.clock]
+            shared = None
+        else:
+            windows = list(posting_set.keyed_keys(context_id, task_id))
+            shared = self.lines(posting_set, None, None)
+            if not windows:
+                return shared
+        own = [(line, self.balances[line.policy.policy_id, window]) for line, window in windows]
+        return Lines(posting_set, own, shared)
 
     def place(self, scope: Scope, booked_at: int) -> Place:
         """Where usage that is recorded now is booked."""
@@ -209,7 +220,7 @@ class State:
 
     def place_lines(self, place: Place, context_id: str | None, task_id: str | None) -> Lines:
         """The balances of a place, for a session and a task."""
-        if not place.posting_set.is_keyed:
+        if not place.posting_set.keyed:
             context_id = task_id = None
         found = place.lines.get((context_id, task_id))
         if found is None:
@@ -275,7 +286,9 @@ class State:
         if not lines.changed:
             lines.changed = True
             self.posting_sets[lines.posting_set.set_id] = lines.posting_set.content
-            for _, balance in lines.balances:
+            if lines.shared is not None:
+                self._note_change(lines.shared)
+            for _, balance in lines.own:
                 balance.changed = True
 
     def _cross(self, line: Line, balance: Balance, unit: str, before: int) -> None:

@@ -191,10 +191,13 @@ def _touch_place(
     touched: Touched,
 ) -> None:
     place = state.place(scope, booked_at)
-    key = (context_id, task_id) if place.posting_set.is_keyed else (None, None)
+    posting_set = place.posting_set
+    if not place.touched:
+        touched.update({(line.policy.policy_id, line.window_key): line.policy for line in posting_set.clock})
+    key = (context_id, task_id) if posting_set.keyed else (None, None)
     if key not in place.touched:
         place.touched.add(key)
-        for line, window_key in place.posting_set.keys(context_id, task_id):
+        for line, window_key in posting_set.keyed_keys(context_id, task_id):
             touched[line.policy.policy_id, window_key] = line.policy
 
 

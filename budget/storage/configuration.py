@@ -19,7 +19,7 @@ PriceTable = dict[tuple[str, str], list[Price]]
 
 def versions(connection: Connection) -> tuple[int, int]:
     """The version of everything, and of the prices alone."""
-    row = connection.exec_driver_sql("SELECT version, prices_version FROM configuration WHERE id = 1").one()
+    (row,) = statements.run(connection, "SELECT version, prices_version FROM configuration WHERE id = 1")
     return row[0], row[1]
 
 

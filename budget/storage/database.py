@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.pool import QueuePool
 
-from budget.domain.errors import BudgetError, Unavailable
+from budget.domain.errors import BudgetError, Invalid, Unavailable
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -155,8 +155,12 @@ def _sqlite_engine(path: Path, synchronous: str, *, writes: bool) -> Engine:
 def _clear_errors() -> Iterator[None]:
     try:
         yield
-    except (sqlalchemy_errors.OperationalError, sqlalchemy_errors.TimeoutError) as error:
+    except (sqlite3.OperationalError, sqlalchemy_errors.OperationalError, sqlalchemy_errors.TimeoutError) as error:
         raise Unavailable(f"the database cannot answer now: {_cause(error)}") from error
+    except sqlite3.IntegrityError as error:
+        if "whole_numbers" not in str(error):
+            raise
+        raise Invalid("cost", "sums cannot hold more than 92 million dollars or 2**63 - 1 tokens") from error
 
 
 def _cause(error: Exception) -> str:

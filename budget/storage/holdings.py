@@ -33,7 +33,7 @@ def active_holds(connection: Connection, context_ids: Iterable[str]) -> list[Hol
 def due_holds(connection: Connection, now: int, limit: int) -> list[Hold]:
     """Active holds whose time has come, earliest first."""
     sql = f"SELECT {_HOLD} FROM holds WHERE {_ACTIVE} AND expires_at <= ? ORDER BY expires_at, allocation_id LIMIT ?"
-    return [hold_of(row) for row in connection.exec_driver_sql(sql, (now, limit))]
+    return [hold_of(row) for row in statements.run(connection, sql, (now, limit))]
 
 
 def next_expiry(connection: Connection) -> int | None:
@@ -54,7 +54,7 @@ def balances(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tu
         "FROM json_each(?) AS wanted JOIN balances AS b ON b.policy_id = json_extract(wanted.value, '$[0]') "
         "AND b.window_key = json_extract(wanted.value, '$[1]')"
     )
-    rows = connection.exec_driver_sql(sql, (statements.as_json(keys),))
+    rows = statements.run(connection, sql, (statements.as_json(keys),))
     return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}
 
 

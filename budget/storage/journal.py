@@ -26,7 +26,7 @@ class Head(NamedTuple):
 
 def head(connection: Connection) -> Head:
     """The journal's head."""
-    row = connection.exec_driver_sql("SELECT seq, at, hash FROM journal_head WHERE id = 1").one()
+    (row,) = statements.run(connection, "SELECT seq, at, hash FROM journal_head WHERE id = 1")
     return Head(row[0], row[1], row[2])
 
 
@@ -163,8 +163,8 @@ def _save_head(connection: Connection, state: State, before: Head) -> Head:
     last = state.entries[-1].seq
     digest = batch_hash(before.hash, state.entries)
     statements.insert_rows(connection, tables.batches, [(last, before.seq + 1, state.now, digest)])
-    connection.exec_driver_sql(
-        "UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1", (last, state.now, digest)
+    statements.run(
+        connection, "UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1", (last, state.now, digest)
     )
     return Head(last, state.now, digest)
 

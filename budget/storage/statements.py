@@ -1,4 +1,7 @@
-"""Hot statements, compiled once to SQL text and run with plain tuples: twice as fast as through the ORM's way in."""
+"""Hot statements: compiled once to SQL text, run with plain tuples on the driver's own cursor.
+
+SQLAlchemy still owns the connection and the transaction; its way in costs 25 µs a statement, and a batch runs fifteen.
+"""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -9,37 +12,65 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Insert
 
+from budget.domain.errors import Unavailable
+
 Row = Sequence[Any]
+
+
+def run(connection: Connection, sql: str, parameters: Row = ()) -> list[Row]:
+    """Run one statement; gives its rows, if it has any."""
+    cursor = _cursor(connection)
+    try:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        cursor.close()
+
+
+def run_many(connection: Connection, sql: str, rows: Sequence[Row]) -> None:
+    """Run one statement for each row of parameters."""
+    cursor = _cursor(connection)
+    try:
+        cursor.executemany(sql, rows)
+    finally:
+        cursor.close()
+
+
+def _cursor(connection: Connection) -> Any:
+    raw = connection.connection.dbapi_connection
+    if raw is None:
+        raise Unavailable("the connection to the database is gone")
+    return raw.cursor()
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert whole rows, in the table's column order."""
     if rows:
-        connection.exec_driver_sql(_insert(table), _tuples(rows))
+        run_many(connection, _insert(table), rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert whole rows, passing over those whose key is there already."""
     if rows:
-        connection.exec_driver_sql(_insert(table) + " ON CONFLICT DO NOTHING", _tuples(rows))
+        run_many(connection, _insert(table) + " ON CONFLICT DO NOTHING", rows)
 
 
 def replace_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert whole rows, or give the rows of the same primary key these values."""
     if rows:
-        connection.exec_driver_sql(_upsert(table, adds=False), _tuples(rows))
+        run_many(connection, _upsert(table, adds=False), rows)
 
 
 def add_to_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert whole rows, or add their values to the rows of the same primary key."""
     if rows:
-        connection.exec_driver_sql(_upsert(table, adds=True), _tuples(rows))
+        run_many(connection, _upsert(table, adds=True), rows)
 
 
 def update_rows(connection: Connection, table: Table, key: str, rows: Sequence[Row], keep: str = "") -> None:
     """Give the rows with these keys all the values given, but for the column `keep`."""
     if rows:
-        connection.exec_driver_sql(_update(table, key, keep), _update_values(table, key, keep, rows))
+        run_many(connection, _update(table, key, keep), _update_values(table, key, keep, rows))
 
 
 def select_in(
@@ -53,7 +84,7 @@ def select_in(
 ) -> list[Row]:
     """Rows whose column is one of many values; one statement text whatever their number."""
     sql = f"SELECT {columns} FROM {table} WHERE {column} IN (SELECT value FROM json_each(?)) {where}"
-    return list(connection.exec_driver_sql(sql, (as_json(values), *parameters)).fetchall())
+    return run(connection, sql, (as_json(values), *parameters))
 
 
 def as_json(values: Iterable[Any]) -> str:
@@ -64,10 +95,6 @@ def as_json(values: Iterable[Any]) -> str:
 def columns_of(table: Table) -> str:
     """All columns, in order."""
     return ", ".join(f'"{column.name}"' for column in table.columns)
-
-
-def _tuples(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    return rows if isinstance(rows, list) and isinstance(rows[0], tuple) else [tuple(row) for row in rows]
 
 
 @functools.cache
