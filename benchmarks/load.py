@@ -118,7 +118,7 @@ class _Run:
     def answered(self, status: bytes, reply: bytes, body_at: int) -> None:
         self.statuses[status] = self.statuses.get(status, 0) + 1
         self.ended = time.perf_counter()
-        if self._keep_accepted:
+        if self._keep_accepted and status == b"200":
             self.accepted += int(reply[body_at : body_at + 40].split(b":", 2)[1].split(b",")[0])
         if status[:1] != b"2" and not self.example:
             self.example = reply[body_at : body_at + 500].decode(errors="replace")

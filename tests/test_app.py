@@ -7,6 +7,7 @@ import pytest
 
 from budget import app as wiring
 from budget import settings
+from budget.engine.clock import Clock
 
 ASK = {"context_id": "c", "component": "apollo", "provider": "openai", "model": "gpt-4o", "tokens_allocated": 1000}
 
@@ -159,7 +160,7 @@ async def test_what_is_deleted_is_only_switched_off(client):
 
 
 async def test_the_clock_comes_from_outside(tmp_path):
-    class Stopped(wiring.Clock):
+    class Stopped(Clock):
         def now(self):
             return 1_800_000_000_000_000
 

@@ -36,8 +36,27 @@ def budget(variables, *arguments, **changes):
     )
 
 
+def started(process, address):
+    """Wait until it answers, at most half a minute."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        try:
+            httpx.get(f"{address}/ready", timeout=1)
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the service does not answer")
+
+
 @pytest.fixture
-def serving(variables):
+def address(variables):
+    return f"http://127.0.0.1:{variables['BUDGET_PORT']}"
+
+
+@pytest.fixture
+def serving(variables, address):
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "budget"],
         env=variables,
@@ -45,23 +64,16 @@ def serving(variables):
         stderr=subprocess.PIPE,
         text=True,
     )
-    address = f"http://127.0.0.1:{variables['BUDGET_PORT']}"
-    for _ in range(600):
-        try:
-            httpx.get(f"{address}/ready")
-            break
-        except httpx.TransportError:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.05)
-    process.address = address
-    yield process
-    if process.poll() is None:
+    try:
+        started(process, address)
+        yield process
+    finally:
         process.kill()
-    process.communicate()
+        process.communicate()
 
 
-def test_it_serves_and_stops_as_told(serving):
-    assert httpx.get(f"{serving.address}/ready").json()["ready"] is True
+def test_it_serves_and_stops_as_told(serving, address):
+    assert httpx.get(f"{address}/ready").json()["ready"] is True
     serving.send_signal(signal.SIGTERM)
     out, _ = serving.communicate(timeout=30)
     assert serving.returncode == 0
@@ -75,9 +87,9 @@ def test_ctrl_c_stops_it_too(serving):
     assert (serving.returncode, "Traceback" in err) == (0, False)
 
 
-def test_verify_reads_beside_the_running_service(serving, variables):
+def test_verify_reads_beside_the_running_service(serving, address, variables):
     ask = {"context_id": "c", "component": "apollo", "tokens_allocated": 10}
-    assert httpx.post(f"{serving.address}/api/allocations", json=ask).status_code == 201
+    assert httpx.post(f"{address}/api/allocations", json=ask).status_code == 201
     found = budget(variables, "verify")
     assert (found.returncode, found.stderr) == (0, "")
     report = json.loads(found.stdout)

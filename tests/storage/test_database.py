@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from budget.domain.errors import Unavailable
+from budget.domain.errors import Invalid, Unavailable
 from budget.storage import migration
 from budget.storage.database import Database, Locked
 
@@ -86,5 +86,5 @@ def test_a_rollup_that_would_leave_64_bits_is_refused_rather_than_rounded(databa
 
     row = ("hour", 0, 1, *([2**62] * len(tables.MEASURES)))
     database.write_now(lambda connection: statements.add_to_rows(connection, tables.rollups, [row]))
-    with pytest.raises(Exception, match="whole_numbers"):
+    with pytest.raises(Invalid, match="92 million"):
         database.write_now(lambda connection: statements.add_to_rows(connection, tables.rollups, [row, row]))

@@ -86,9 +86,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas.update(ANSWERS)
     for path, hot in _hot_operations().items():
         made["paths"].setdefault(PREFIX + path, {})["post"] = hot
-    for path in made["paths"].values():
-        for described in path.values():
+    for path, methods in made["paths"].items():
+        for described in methods.values():
             _as_problems(described)
+            if "{" in path:  # an id that is none is not found, whatever the route
+                described["responses"].setdefault("404", _problem(404))
     for replaced in ("HTTPValidationError", "ValidationError"):
         schemas.pop(replaced, None)
     made["paths"] = dict(sorted(made["paths"].items()))

