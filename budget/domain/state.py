@@ -119,7 +119,7 @@ class Lines:
         self.shared = shared
         """The balances of the same posting set that every session and task shares."""
         self.own = own
-        self.balances = own if shared is None else [*shared.balances, *own]
+        self.balances: list[tuple[Line, Balance]] = own if shared is None else [*shared.balances, *own]
         self.has_hard_limit = any(line.policy.is_hard for line, _ in own)
         if shared is not None and shared.has_hard_limit:
             self.has_hard_limit = True

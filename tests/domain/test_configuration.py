@@ -102,9 +102,9 @@ def test_a_models_own_price_comes_before_the_catalogues_name_and_its_providers()
         ("acme", "*"): [a_price("*")],
     }
     configuration = a_configuration(prices=prices, alias=lambda _, model: ("acme", "m-base") if model != "x" else None)
-    assert configuration.price("acme", "M", 5).model == "m"
-    assert configuration.price("acme", "m-2026", 5).model == "m-base"
-    assert configuration.price("acme", "x", 5).model == "*"
+    assert configuration.price("acme", "M", 5) is prices["acme", "m"][0]
+    assert configuration.price("acme", "m-2026", 5) is prices["acme", "m-base"][0]
+    assert configuration.price("acme", "x", 5) is prices["acme", "*"][0]
     assert configuration.price("other", "x", 5) is None
     assert configuration.price(None, None, 5) is None
 

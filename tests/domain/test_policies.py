@@ -103,8 +103,8 @@ def test_the_next_level_is_the_first_not_reached(amount):
 def test_the_same_identity_prefers_the_oldest_that_is_enabled():
     old = a_policy(policy_id="old", created_at=1, enabled=False)
     new = a_policy(policy_id="new", created_at=2)
-    assert policies.same_identity([new, old], a_policy()).policy_id == "new"
-    assert policies.same_identity([old], a_policy()).policy_id == "old"
+    assert policies.same_identity([new, old], a_policy()) is new
+    assert policies.same_identity([old], a_policy()) is old
     assert policies.same_identity([old], a_policy(period="weekly")) is None
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from budget.domain import commands
 from budget.domain.errors import BudgetExceeded
-from budget.domain.records import OVER_LIMIT
+from budget.domain.records import OVER_LIMIT, Hold
 from tests.engine.conftest import an_allocation
 
 
@@ -38,7 +38,7 @@ async def test_P2_a_limit_with_fractions_of_a_nanocent_holds(book):
 
 async def test_P2_many_at_once_fill_a_limit_and_never_pass_it(book):
     policy = await book.policy(token_limit=10_000)
-    sizes = [random.Random(7).randint(1, 400) for _ in range(300)]  # noqa: S311
+    sizes = [random.Random(7).randint(1, 400) for _ in range(300)]
     outcomes = await asyncio.gather(
         *(book.ledger.submit(an_allocation(size, context_id=f"c{i}")) for i, size in enumerate(sizes)),
         return_exceptions=True,
@@ -107,7 +107,8 @@ async def test_P2_against_a_naive_model(book, steps, limit):
     """Every grant and refusal agrees with a ledger kept in two plain numbers."""
     budget = await book.budget()
     await book.policy(budget_id=budget.budget_id, token_limit=limit)
-    used, held = 0, []
+    used = 0
+    held: list[tuple[Hold, int]] = []
     for kind, tokens in steps:
         if kind == "hold":
             command = an_allocation(tokens, budget_id=budget.budget_id, context_id=f"{budget.budget_id}{len(held)}")

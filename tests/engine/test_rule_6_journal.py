@@ -5,7 +5,6 @@ import pytest
 
 from budget.domain import commands
 from budget.domain.errors import BudgetError, Unavailable
-from budget.engine import batch
 from budget.engine.loading import Submission
 from budget.storage import journal
 from tests.engine.conftest import a_usage, an_allocation
@@ -85,7 +84,7 @@ async def test_P3_nothing_is_answered_that_is_not_stored(book, monkeypatch):
         raise Unavailable("disk full")
 
     before = len(await book.entries())
-    monkeypatch.setattr(batch.journal, "save", full)
+    monkeypatch.setattr(journal, "save", full)
     assert isinstance(await book.error(a_usage(), "k"), Unavailable)
     monkeypatch.undo()
     assert len(await book.entries()) == before
