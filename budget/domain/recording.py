@@ -36,6 +36,15 @@ class Settled(msgspec.Struct, kw_only=True):
 
 def identify(state: State, command: commands.RecordUsage, caller: Caller) -> Identity:
     """Find the hold and the budget of a usage; `NotFound`, or `Invalid` for what is missing or contradicts it."""
+    known: Identity | None = state.identities.get(id(command))
+    if known is not None and not state.new_holds and (known.hold is None or known.hold.is_active):
+        return known  # nothing in this batch can have changed whose it is
+    found = _identify(state, command, caller)
+    state.identities[id(command)] = found
+    return found
+
+
+def _identify(state: State, command: commands.RecordUsage, caller: Caller) -> Identity:
     if command.allocation_id is None:
         return _identify_by_context(state, command, caller)
     hold = held(state, command.allocation_id)

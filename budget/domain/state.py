@@ -129,7 +129,7 @@ class Lines:
 class Place:
     """Where usage of one scope is booked during a stretch of time: its posting set, and its rollup buckets."""
 
-    __slots__ = ("day_start", "end", "hour_start", "lines", "posting_set", "rollup", "start", "touched")
+    __slots__ = ("day_start", "end", "hour_start", "lines", "posting_set", "rollups", "start", "touched")
 
     def __init__(self, posting_set: PostingSet, start: int, end: int, hour_start: int, day_start: int) -> None:
         self.posting_set = posting_set
@@ -138,7 +138,8 @@ class Place:
         self.hour_start = hour_start
         self.day_start = day_start
         self.lines: dict[tuple[str | None, str | None], Lines] = {}
-        self.rollup: Rollup | None = None
+        self.rollups: dict[str | None, Rollup] = {}
+        """Where a record without tags is summed, by its user."""
         self.touched: set[tuple[str | None, str | None]] = set()
         """The sessions and tasks whose balances are being loaded."""
 
@@ -173,6 +174,8 @@ class State:
         """What storage was asked for a command that runs alone."""
         self._lines: dict[tuple[int, str | None, str | None], Lines] = {}
         self._places: dict[Scope, Place] = {}
+        self.identities: dict[int, Any] = {}
+        """Whose usage a command of this batch is, as it was found while loading; by the command's `id`."""
         self.scopes: dict[tuple[str | None, ...], Scope] = {}
         """The scopes that usage requests came to, by the fields they named."""
         self._headroom = -1
@@ -343,11 +346,11 @@ class State:
 
     def add_to_rollup(self, place: Place, record: Record, parts: dict[str, list[int]]) -> str:
         """`rollup` for the most frequent case: a record that is added where usage is booked now."""
-        if record.flags & _COUNTED or record.user_id is not None or record.tags != "{}":
+        if record.flags & _COUNTED or record.tags != "{}":
             return self.rollup(record, 1, parts)
-        rollup = place.rollup
+        rollup = place.rollups.get(record.user_id)
         if rollup is None:
-            rollup = place.rollup = self._rollup_of(record)
+            rollup = place.rollups[record.user_id] = self._rollup_of(record)
         rollup.counters[0] += 1
         rollup.add_parts(1, parts)
         return f"{rollup.prefix}[1,0,0,0,0,0,0],{record.parts}]"

@@ -9,25 +9,36 @@ from typing import Any
 
 from budget.domain import alerts, allocations, commands, corrections, recording
 from budget.domain.errors import BudgetError, KeyReused
-from budget.domain.records import Alert, Hold
+from budget.domain.records import Alert, Hold, Record
 from budget.domain.state import State
 from budget.engine import administration, answers, decisions
-from budget.engine.loading import Memory, Outcome, Submission, load
+from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.storage import alerts as stored_alerts
 from budget.storage import holdings, journal
 from budget.storage.database import Connection
 
 
-def run(connection: Connection, memory: Memory, submissions: list[Submission], jump: int = 0) -> list[Outcome] | None:
+def run(
+    connection: Connection,
+    memory: Memory,
+    submissions: list[Submission],
+    jump: int = 0,
+    *,
+    claims_known: bool = False,
+) -> list[Outcome] | None:
     """Load, decide, save; the caller commits. `jump` is how far the clock leapt, in µs.
 
-    None when so many holds were due that ending them filled the batch: run it again.
+    Keys are not looked up beforehand: repeats are rare, and the unique index notices them (`KeyTaken`). The batch
+    is then run again with `claims_known`. None when so many holds were due that ending them filled the batch: run it
+    again.
     """
-    state = load(connection, memory, submissions)
+    state = load(connection, memory, submissions, claims_known=claims_known)
     if state.facts["more_due"]:
         journal.save(connection, state, state.facts["head"], [], memory.written)
         return None
     outcomes = decide(connection, state, submissions)
+    if not claims_known:
+        recall(connection, state, submissions, outcomes)
     if jump:
         alerts.raise_alert(state, alerts.clock_alert(state, jump))
     raise_alerts(connection, state)
@@ -56,13 +67,29 @@ def decide(connection: Connection, state: State, submissions: list[Submission]) 
         except BudgetError as error:
             outcomes.append(Outcome(error=error))
             continue
-        outcome = Outcome(answer=answer)
-        if claim is not None and state.next_entry > first:
+        outcome = Outcome(answer=answer, wrote=state.next_entry > first)
+        if claim is not None and outcome.wrote:
             entry = state.entries[first]
             entry.idempotency_key, entry.fingerprint = claim, submission.fingerprint
             claimed[claim] = (submission.fingerprint, outcome)
         outcomes.append(outcome)
     return outcomes
+
+
+def recall(connection: Connection, state: State, submissions: list[Submission], outcomes: list[Outcome]) -> None:
+    """Give commands that wrote nothing the answer that their key claimed before: an earlier acceptance always wins."""
+    silent = [
+        index
+        for index, (submission, outcome) in enumerate(zip(submissions, outcomes, strict=True))
+        if submission.key is not None and not outcome.wrote and not outcome.replayed
+    ]
+    if not silent:
+        return
+    state.facts["claims"] = claims(connection, [submissions[index] for index in silent])
+    for index in silent:
+        earlier = _claimed_before(connection, state, submissions[index])
+        if earlier is not None:
+            outcomes[index] = earlier
 
 
 def _earlier(
@@ -78,7 +105,11 @@ def _earlier(
         if fingerprint != submission.fingerprint:
             return Outcome(error=KeyReused())
         return Outcome(answer=outcome.answer, replayed=True)
-    entry = state.facts["claims"].get(claim)
+    return _claimed_before(connection, state, submission)
+
+
+def _claimed_before(connection: Connection, state: State, submission: Submission) -> Outcome | None:
+    entry = state.facts["claims"].get(submission.claim)
     if entry is None:
         return None
     if entry.fingerprint != submission.fingerprint:
@@ -99,6 +130,8 @@ def _decide(connection: Connection, state: State, submission: Submission) -> Any
 
 def _snapshot(answer: Any) -> Any:
     # A later command of the batch may change the same hold; the answer is what this one left.
+    if isinstance(answer, Record):
+        return answer
     if isinstance(answer, Hold):
         return copy.copy(answer)
     if isinstance(answer, allocations.Grant | recording.Settled):

@@ -21,7 +21,7 @@ from budget.engine.clock import Clock
 from budget.engine.loading import Outcome, Submission
 from budget.log import get_logger
 from budget.storage import configuration, holdings, migration
-from budget.storage.database import Connection, Database, Locked
+from budget.storage.database import Connection, Database, KeyTaken, Locked
 
 log = get_logger("budget_engine")
 
@@ -227,10 +227,20 @@ class Ledger:
     async def _commit(self, submissions: list[Submission]) -> list[Outcome]:
         jump = self._clock.jump()
         started = time.perf_counter()
-        outcomes = None
+        outcomes, claims_known = None, False
         while outcomes is None:
-            outcomes = await self.database.write(batch.run, self._memory, submissions, jump)
-            jump = 0
+            try:
+                outcomes = await self.database.write(
+                    batch.run, self._memory, submissions, jump, claims_known=claims_known
+                )
+            except KeyTaken:
+                self._memory.forget()
+                claims_known = True
+            except BaseException:
+                self._memory.forget()
+                raise
+            else:
+                jump = 0
         self.figures.commits += 1
         self.figures.commit_seconds += time.perf_counter() - started
         return outcomes

@@ -1,6 +1,7 @@
 """Load: everything that a batch's commands touch, in a few queries, before anything is decided (design 4)."""
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from budget.domain.errors import BudgetError
 from budget.domain.ids import Ids
 from budget.domain.policies import Policy, Scope
 from budget.domain.records import Hold
-from budget.domain.state import ANONYMOUS, SYSTEM, Balance, Caller, State
+from budget.domain.state import ANONYMOUS, SYSTEM, Balance, Caller, Entry, State
 from budget.engine import decisions
 from budget.engine.clock import Clock
 from budget.storage import alerts, configuration, holdings, journal
@@ -46,6 +47,8 @@ class Outcome(msgspec.Struct):
     answer: Any = None
     error: BudgetError | None = None
     replayed: bool = False
+    wrote: bool = False
+    """Whether it put something into the journal."""
 
 
 class Memory:
@@ -59,9 +62,13 @@ class Memory:
         self.lock = threading.Lock()
         self.last_at = 0
         """The time of the last batch, in µs; no later batch is earlier."""
+        self.forget()
         self.prices_version = -1
         self.prices: configuration.PriceTable = {}
         self.configuration: Configuration | None = None
+
+    def forget(self) -> None:
+        """Drop what is remembered of batches: one of them was not committed after all."""
         self.written = journal.Written()
         self.refusals = decisions.Counted()
 
@@ -81,7 +88,7 @@ def current_configuration(connection: Connection, memory: Memory) -> Configurati
         return current
 
 
-def load(connection: Connection, memory: Memory, submissions: list[Submission]) -> State:
+def load(connection: Connection, memory: Memory, submissions: list[Submission], *, claims_known: bool = False) -> State:
     """The state that a batch decides on: every claim, hold, record and balance that its commands touch.
 
     Holds that are due are ended first. When there are too many for one batch, as many as fit are all that it holds,
@@ -97,8 +104,9 @@ def load(connection: Connection, memory: Memory, submissions: list[Submission]) 
     state.facts["more_due"] = len(due) == EXPIRIES
     if state.facts["more_due"]:
         submissions = []
-    keys = [submission.claim for submission in submissions if submission.key is not None]
-    state.facts["claims"] = journal.claims(connection, filter(None, keys)) if keys else {}
+    state.facts["claims"] = {}
+    if claims_known:
+        state.facts["claims"] = claims(connection, submissions)
     _load_holds(connection, state, submissions)
     for hold in due:
         if state.holds.setdefault(hold.allocation_id, hold) is hold:
@@ -113,6 +121,12 @@ def load(connection: Connection, memory: Memory, submissions: list[Submission]) 
     for hold in due:
         allocations.expire(state, state.holds[hold.allocation_id], SYSTEM)
     return state
+
+
+def claims(connection: Connection, submissions: Iterable[Submission]) -> dict[str, Entry]:
+    """What was claimed before by the keys of these submissions."""
+    keys = [claim for submission in submissions if (claim := submission.claim) is not None]
+    return journal.claims(connection, keys) if keys else {}
 
 
 def _load_holds(connection: Connection, state: State, submissions: list[Submission]) -> None:

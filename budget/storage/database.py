@@ -34,6 +34,10 @@ class Locked(BudgetError):
     code = "database_locked"
 
 
+class KeyTaken(Exception):
+    """A command of the batch has a key that an earlier one claimed: decide again, knowing which."""
+
+
 class Database:
     """An open database. `write` runs one function in one transaction, alone; `read` in a snapshot of its own."""
 
@@ -158,6 +162,8 @@ def _clear_errors() -> Iterator[None]:
     except (sqlite3.OperationalError, sqlalchemy_errors.OperationalError, sqlalchemy_errors.TimeoutError) as error:
         raise Unavailable(f"the database cannot answer now: {_cause(error)}") from error
     except sqlite3.IntegrityError as error:
+        if "entries.idempotency_key" in str(error):
+            raise KeyTaken from error
         if "whole_numbers" not in str(error):
             raise
         raise Invalid("cost", "sums cannot hold more than 92 million dollars or 2**63 - 1 tokens") from error

@@ -37,8 +37,8 @@ def claims(connection: Connection, keys: Iterable[str]) -> dict[str, Entry]:
 
 
 def entries_of(connection: Connection, subject: str, kinds: tuple[str, ...] = ()) -> list[Entry]:
-    """The entries about one thing, oldest first."""
-    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE subject = ? ORDER BY seq"
+    """The entries about one thing, oldest first; not those of usage that stands alone."""
+    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE subject = ? AND kind <> 'used' ORDER BY seq"
     found = (_entry(row) for row in connection.exec_driver_sql(sql, (subject,)))
     return [entry for entry in found if not kinds or entry.kind in kinds]
 

@@ -128,8 +128,10 @@ entries = Table(
     Column("rollups", Text, nullable=False),
     Column("flags", Integer, nullable=False),
     Column("data", Text),
-    Index("ix_entries_subject", "subject"),
 )
+# Most entries are usage that stands alone; its record knows its entry's number.
+_about = entries.c.kind != "used"
+Index("ix_entries_subject", entries.c.subject, sqlite_where=_about, postgresql_where=_about)
 Index(
     "uq_entries_idempotency_key",
     entries.c.idempotency_key,

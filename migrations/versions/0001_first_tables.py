@@ -162,7 +162,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_entries")),
     )
     with op.batch_alter_table("entries", schema=None) as batch_op:
-        batch_op.create_index("ix_entries_subject", ["subject"], unique=False)
+        batch_op.create_index(
+            "ix_entries_subject",
+            ["subject"],
+            unique=False,
+            sqlite_where=sa.text("kind != 'used'"),
+            postgresql_where=sa.text("kind != 'used'"),
+        )
         batch_op.create_index(
             "uq_entries_idempotency_key",
             ["idempotency_key"],
