@@ -21,7 +21,7 @@ class Grant(msgspec.Struct, kw_only=True):
 
 def allocate(state: State, command: commands.Allocate, caller: Caller) -> Grant:
     """Hold what is asked on every balance it touches, or raise `BudgetExceeded` with offers."""
-    planned = asking.plan(state.configuration, command, caller, state.now)
+    planned = state.plans.get(id(command)) or asking.plan(state.configuration, command, caller, state.now)
     if not planned.budget.is_active:
         raise Conflict(f"budget {planned.budget.name!r} is not active", field="budget_id")
     expires_at = asking.expiry(state, command.expiration_time, planned.budget.time_zone)

@@ -17,8 +17,8 @@ class Ids:
     def __init__(self, noise: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._noise = noise
         self._counter = itertools.count(int.from_bytes(noise(4)) >> 2)
-        self._now = -1
-        self._milliseconds = ""
+        self._now = self._high = -1
+        self._prefix = ""
         self._pool: list[str] = []
 
     def new(self, now: int) -> str:
@@ -27,14 +27,12 @@ class Ids:
         >>> Ids(lambda size: bytes(size)).new(1_764_000_000_000_000)
         '019ab697-e800-7000-8000-000000000000'
         """
-        if now != self._now:
+        count = next(self._counter)
+        if now != self._now or count >> 8 != self._high:  # all but the last 12 digits are the same for 256 ids
+            self._now, self._high = now, count >> 8
             text = f"{(now // 1000) & 0xFFFFFFFFFFFF:012x}"
-            self._now, self._milliseconds = now, f"{text[:8]}-{text[8:]}-7"
+            self._prefix = f"{text[:8]}-{text[8:]}-7{(count >> 22) & 0xFFF:03x}-{0x8000 | (count >> 8) & 0x3FFF:04x}-"
         if not self._pool:
             noise = self._noise(5 * _POOLED).hex()
             self._pool = [noise[at : at + 10] for at in range(0, len(noise), 10)]
-        count = next(self._counter)
-        return (
-            f"{self._milliseconds}{(count >> 22) & 0xFFF:03x}-{0x8000 | (count >> 8) & 0x3FFF:04x}-"
-            f"{count & 0xFF:02x}{self._pool.pop()}"
-        )
+        return f"{self._prefix}{count & 0xFF:02x}{self._pool.pop()}"

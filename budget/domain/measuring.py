@@ -1,7 +1,9 @@
 """What a usage amounts to: disjoint parts, each priced once, or the cost that the provider reported (P7, rule 8)."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from budget.domain import commands, money, pricing, usage, usage_formats
 from budget.domain.errors import Invalid, NotAllowed
@@ -10,7 +12,7 @@ from budget.domain.records import COST_REPORTED, ESTIMATED, PARTLY_PRICED, TOTAL
 from budget.domain.state import MAX_AMOUNT, Caller, State
 
 
-class Amounts(NamedTuple):
+class Amounts(msgspec.Struct, frozen=True):
     """What was used and what it cost. `parts` maps part to [count, nanocents]."""
 
     input_tokens: int | None
@@ -105,12 +107,11 @@ def priced(
         flags |= COST_REPORTED
         total = reported_nanocents(reported, caller)
         by_part = _spread(total, by_part, parts)
-    if abs(total) > MAX_AMOUNT:
+    if not -MAX_AMOUNT <= total <= MAX_AMOUNT:
         raise Invalid("cost", "a record cannot cost more than 92 million dollars")
     pairs = {part: [count, by_part.get(part, 0)] for part, count in parts.items()}
-    for part, amount in by_part.items():
-        if part not in pairs:
-            pairs[part] = [0, amount]
+    if reported is not None:  # may cost something where nothing was counted
+        pairs |= {part: [0, amount] for part, amount in by_part.items() if part not in pairs}
     return Amounts(*totals, usage.token_total(parts), total, pairs, price_id, flags, unknown or {})
 
 

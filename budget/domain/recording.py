@@ -1,6 +1,6 @@
 """What a call really used: book it, draw it on its hold, settle it (rules 3 and 4)."""
 
-from typing import NamedTuple
+import copy
 
 import msgspec
 
@@ -10,13 +10,13 @@ from budget.domain.errors import Conflict, Invalid
 from budget.domain.measuring import Amounts, measure
 from budget.domain.policies import Scope
 from budget.domain.records import LATE, Hold, Record
-from budget.domain.state import Caller, Entry, Posting, State, encode, parts_of
+from budget.domain.state import Caller, Entry, Place, Posting, State, encode, parts_of
 
 AHEAD = 5 * 60 * 1_000_000
 """How far ahead of the clock a usage may say it happened (rule 3.1)."""
 
 
-class Identity(NamedTuple):
+class Identity(msgspec.Struct, frozen=True):
     """Whose usage it is: its hold, if it draws on one, and its own fields, missing ones inherited."""
 
     hold: Hold | None
@@ -140,7 +140,8 @@ def record_usage(state: State, command: commands.RecordUsage, caller: Caller) ->
     amounts = measure(state, command, identity.scope, occurred_at, caller)
     late = hold is not None and not hold.is_active
     record = new_record(state, command, identity, amounts, occurred_at, LATE if late else 0)
-    return _book(state, record, amounts, hold if hold is not None and hold.is_active else None, caller, close=False)
+    drawn = hold if hold is not None and hold.is_active else None
+    return _book(state, record, identity.scope, amounts, drawn, caller, close=False)
 
 
 def settle(state: State, command: commands.Settle, caller: Caller) -> Settled:
@@ -159,7 +160,7 @@ def settle(state: State, command: commands.Settle, caller: Caller) -> Settled:
     late = hold.state in ("expired", "released")
     record = new_record(state, command, identity, amounts, occurred_at, LATE if late else 0)
     before = hold.held_tokens
-    _book(state, record, amounts, hold, caller, close=True)
+    _book(state, record, identity.scope, amounts, hold, caller, close=True)
     return Settled(record=record, hold=hold, tokens_released=max(before - amounts.total_tokens, 0))
 
 
@@ -173,48 +174,67 @@ def new_record(
 ) -> Record:
     """The record of a usage, booked at its hold's time when it draws on one, else when it happened."""
     hold = identity.hold
-    scope = identity.scope
     booked_at = occurred_at if hold is None else hold.created_at
-    place = state.place(scope, booked_at)
-    tags = encode(command.tags).decode() if command.tags else ("{}" if hold is None else hold.tags)
-    return Record(
-        seq=state.next_entry,
-        record_id=state.new_id(),
-        allocation_id=None if hold is None else hold.allocation_id,
-        budget_id=scope.budget_id,
-        context_id=identity.context_id,
-        task_id=identity.task_id,
-        component=scope.component,
-        provider=scope.provider,
-        model=scope.model,
-        tier=scope.tier,
-        task_type=scope.task_type,
-        user_id=scope.user_id,
-        key_id=scope.key_id,
-        tags=tags,
-        input_tokens=amounts.input_tokens,
-        output_tokens=amounts.output_tokens,
-        total_tokens=amounts.total_tokens,
-        cost=amounts.cost,
-        parts=encode(amounts.parts).decode(),
-        price_id=amounts.price_id,
-        flags=amounts.flags | flags,
-        occurred_at=occurred_at,
+    place = state.place(identity.scope, booked_at)
+    record = copy.copy(place.blank or _blank(state, identity.scope, place))
+    record.seq = state.next_entry
+    record.record_id = state.new_id()
+    record.context_id = identity.context_id
+    record.task_id = identity.task_id
+    record.input_tokens = amounts.input_tokens
+    record.output_tokens = amounts.output_tokens
+    record.total_tokens = amounts.total_tokens
+    record.cost = amounts.cost
+    record.parts = encode(amounts.parts).decode()
+    record.price_id = amounts.price_id
+    record.flags = amounts.flags | flags
+    record.occurred_at = occurred_at
+    record.booked_at = booked_at
+    record.request_id = command.request_id
+    record.operation_id = command.operation_id
+    if hold is not None:
+        record.allocation_id = hold.allocation_id
+        record.tags = hold.tags
+    if command.tags:
+        record.tags = encode(command.tags).decode()
+    if command.metadata:
+        record.metadata = encode(command.metadata).decode()
+    if command.cost is not None:
+        record.original_cost = str(command.cost)
+    if amounts.unknown:
+        record.unknown_usage = encode(amounts.unknown).decode()
+    return record
+
+
+def _blank(state: State, scope: Scope, place: Place) -> Record:
+    place.blank = Record(
+        seq=0,
+        record_id="",
+        allocation_id=None,
+        context_id=None,
+        task_id=None,
+        input_tokens=None,
+        output_tokens=None,
+        total_tokens=0,
+        cost=0,
+        parts="{}",
+        price_id=None,
+        flags=0,
+        occurred_at=0,
         recorded_at=state.now,
-        booked_at=booked_at,
+        booked_at=0,
         hour_start=place.hour_start,
         day_start=place.day_start,
-        operation_id=command.operation_id,
-        request_id=command.request_id,
-        original_cost=None if command.cost is None else str(command.cost),
-        unknown_usage=encode(amounts.unknown).decode() if amounts.unknown else None,
-        metadata=encode(command.metadata).decode() if command.metadata else "{}",
+        **scope._asdict(),
     )
+    return place.blank
 
 
-def _book(state: State, record: Record, amounts: Amounts, hold: Hold | None, caller: Caller, *, close: bool) -> Record:
+def _book(
+    state: State, record: Record, scope: Scope, amounts: Amounts, hold: Hold | None, caller: Caller, *, close: bool
+) -> Record:
     tokens, cost = record.total_tokens, record.cost
-    place = state.place(record.scope, record.booked_at)
+    place = state.place(scope, record.booked_at)
     lines = state.place_lines(place, record.context_id, record.task_id)
     data = None
     if hold is None:

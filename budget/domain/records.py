@@ -1,4 +1,7 @@
-"""What the ledger keeps of a hold and of a usage: the fields, in the order of their columns."""
+"""What the ledger keeps of a hold and of a usage: the fields, in the order of their columns.
+
+They hold nothing but numbers and text, so the garbage collector need not look at them (`gc=False`).
+"""
 
 import msgspec
 
@@ -30,7 +33,7 @@ FLAG_NAMES = {
 ACTIVE_STATES = ("open", "started")
 
 
-class Hold(msgspec.Struct, kw_only=True):
+class Hold(msgspec.Struct, kw_only=True, gc=False):
     """An allocation: what it asked, what it still holds, what was drawn. Money in nanocents, instants in µs."""
 
     allocation_id: str
@@ -90,8 +93,12 @@ class Hold(msgspec.Struct, kw_only=True):
         )
 
 
-class Record(msgspec.Struct, kw_only=True):
-    """A usage: its frozen fields, counts (None: not known), cost in nanocents, and its place in time."""
+class Record(msgspec.Struct, kw_only=True, gc=False):
+    """A usage: its frozen fields, counts (None: not known), cost in nanocents, and its place in time.
+
+    The fields from `status` on are seldom anything but their default, and then not written: the columns have the
+    same defaults.
+    """
 
     seq: int
     """The journal entry that wrote it."""
@@ -107,7 +114,6 @@ class Record(msgspec.Struct, kw_only=True):
     task_type: str
     user_id: str | None
     key_id: str | None
-    tags: str = "{}"
     input_tokens: int | None
     output_tokens: int | None
     total_tokens: int
@@ -116,15 +122,16 @@ class Record(msgspec.Struct, kw_only=True):
     """JSON: part -> [count, nanocents]; the parts are disjoint and add up to the totals."""
     price_id: str | None
     flags: int
-    status: str = "current"
-    """`current`, `superseded` (a correction replaced it) or `void`."""
     occurred_at: int
     recorded_at: int
     booked_at: int
     hour_start: int
     day_start: int
-    operation_id: str | None = None
     request_id: str | None = None
+    status: str = "current"
+    """`current`, `superseded` (a correction replaced it) or `void`."""
+    tags: str = "{}"
+    operation_id: str | None = None
     corrects: str | None = None
     corrected_by: str | None = None
     reason: str | None = None

@@ -76,7 +76,7 @@ class Balance:
         return self.used_tokens, self.held_tokens, self.used_cost, self.held_cost
 
 
-class Entry(msgspec.Struct, kw_only=True):
+class Entry(msgspec.Struct, kw_only=True, gc=False):
     """One line of the journal. `seq` is its place in the batch until the batch is numbered."""
 
     seq: int
@@ -129,7 +129,7 @@ class Lines:
 class Place:
     """Where usage of one scope is booked during a stretch of time: its posting set, and its rollup buckets."""
 
-    __slots__ = ("day_start", "end", "hour_start", "lines", "posting_set", "rollups", "start", "touched")
+    __slots__ = ("blank", "day_start", "end", "hour_start", "lines", "posting_set", "rollups", "start", "touched")
 
     def __init__(self, posting_set: PostingSet, start: int, end: int, hour_start: int, day_start: int) -> None:
         self.posting_set = posting_set
@@ -140,6 +140,8 @@ class Place:
         self.lines: dict[tuple[str | None, str | None], Lines] = {}
         self.rollups: dict[str | None, Rollup] = {}
         """Where a record without tags is summed, by its user."""
+        self.blank: Record | None = None
+        """A record of this place with nothing used yet; to copy it is five times faster than to make one."""
         self.touched: set[tuple[str | None, str | None]] = set()
         """The sessions and tasks whose balances are being loaded."""
 
@@ -176,6 +178,8 @@ class State:
         self._places: dict[Scope, Place] = {}
         self.identities: dict[int, Any] = {}
         """Whose usage a command of this batch is, as it was found while loading; by the command's `id`."""
+        self.plans: dict[int, Any] = {}
+        """What an allocation request of this batch means, as it was worked out while loading; likewise."""
         self.scopes: dict[tuple[str | None, ...], Scope] = {}
         """The scopes that usage requests came to, by the fields they named."""
         self._headroom = -1

@@ -134,11 +134,11 @@ def _load_holds(connection: Connection, state: State, submissions: list[Submissi
     contexts: set[str] = set()
     for submission in submissions:
         command = submission.command
-        allocation_id = getattr(command, "allocation_id", None)
-        if allocation_id is not None:
+        if isinstance(command, commands.RecordUsage) and command.allocation_id is None:
+            if command.context_id is not None:
+                contexts.add(command.context_id)
+        elif (allocation_id := getattr(command, "allocation_id", None)) is not None:
             ids.add(allocation_id)
-        elif isinstance(command, commands.RecordUsage) and command.context_id is not None:
-            contexts.add(command.context_id)
     found = holdings.holds(connection, ids) if ids else []
     if contexts:
         found += [hold for hold in holdings.active_holds(connection, contexts) if hold.allocation_id not in ids]
@@ -150,11 +150,11 @@ def _load_holds(connection: Connection, state: State, submissions: list[Submissi
 def _load_records(connection: Connection, state: State, submissions: list[Submission]) -> None:
     ids = {hold.provisional_record_id for hold in state.holds.values() if hold.provisional_record_id is not None}
     for submission in submissions:
-        record_id = getattr(submission.command, "record_id", None)
-        if record_id is not None:
-            ids.add(record_id)
-        if isinstance(submission.command, commands.AcknowledgeAlert):
-            alert = alerts.alert(connection, submission.command.alert_id)
+        command = submission.command
+        if isinstance(command, (commands.Correct, commands.Void)):
+            ids.add(command.record_id)
+        elif isinstance(command, commands.AcknowledgeAlert):
+            alert = alerts.alert(connection, command.alert_id)
             if alert is not None:
                 state.alerts[alert.alert_id] = alert
     for record in holdings.records(connection, ids) if ids else ():
@@ -168,14 +168,16 @@ def _load_records(connection: Connection, state: State, submissions: list[Submis
 def _touch(state: State, submission: Submission, touched: Touched) -> None:
     command, caller = submission.command, submission.caller
     try:
-        if isinstance(command, commands.Correct | commands.Void):
+        if isinstance(command, (commands.Correct, commands.Void)):
             _touch_record(state, command, touched)
         elif isinstance(command, commands.RecordUsage):
             _touch_usage(state, command, caller, touched)
         elif isinstance(command, commands.Allocate):
-            for request in (command, *asking.equivalents(state.configuration, command)):
-                scope = asking.plan(state.configuration, request, caller, state.now).scope
-                touch_scope(state, scope, state.now, state.now, command.context_id, command.task_id, touched)
+            planned = state.plans[id(command)] = asking.plan(state.configuration, command, caller, state.now)
+            _touch_place(state, planned.scope, state.now, command.context_id, command.task_id, touched)
+            for other in asking.equivalents(state.configuration, command):
+                scope = asking.plan(state.configuration, other, caller, state.now).scope
+                _touch_place(state, scope, state.now, command.context_id, command.task_id, touched)
         else:
             allocation_id = getattr(command, "allocation_id", None)
             if allocation_id is not None and allocation_id in state.holds:
@@ -185,8 +187,9 @@ def _touch(state: State, submission: Submission, touched: Touched) -> None:
 
 
 def _touch_usage(state: State, command: commands.RecordUsage, caller: Caller, touched: Touched) -> None:
-    hold, budget_id, scope, context_id, task_id = recording.identify(state, command, caller)
-    occurred_at = recording.moment(state, command, budget_id)
+    identity = recording.identify(state, command, caller)
+    hold, scope, context_id, task_id = identity.hold, identity.scope, identity.context_id, identity.task_id
+    occurred_at = recording.moment(state, command, identity.budget_id)
     _touch_place(state, scope, occurred_at, context_id, task_id, touched)
     if hold is not None:
         _touch_hold(state, hold, touched)

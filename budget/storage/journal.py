@@ -97,7 +97,7 @@ def save(connection: Connection, state: State, before: Head, decisions: list[Dec
 def _save_rows(connection: Connection, state: State, decisions: list[Decision]) -> None:
     rows = msgspec.structs.astuple
     statements.insert_rows(connection, tables.entries, [rows(entry) for entry in state.entries])
-    statements.insert_rows(connection, tables.usage_records, [rows(record) for record in state.new_records])
+    _insert_records(connection, state.new_records)
     statements.insert_rows(connection, tables.holds, [rows(hold) for hold in state.new_holds.values()])
     statements.update_rows(
         connection, tables.holds, "allocation_id", [rows(hold) for hold in state.changed_holds.values()]
@@ -111,6 +111,20 @@ def _save_rows(connection: Connection, state: State, decisions: list[Decision]) 
     )
     statements.replace_rows(connection, tables.alerts, [rows(alert) for alert in state.alerts.values()])
     statements.replace_rows(connection, tables.decisions, [rows(decision) for decision in decisions])
+
+
+# From `status` on: what a record has unless something special is said of it.
+_SELDOM = Record.__struct_fields__.index("status")
+_DEFAULTS = tuple(field.default for field in msgspec.structs.fields(Record)[_SELDOM:])
+
+
+def _insert_records(connection: Connection, records: list[Record]) -> None:
+    rows = [msgspec.structs.astuple(record) for record in records]
+    plain = [row[:_SELDOM] for row in rows if row[_SELDOM:] == _DEFAULTS]
+    statements.insert_rows(connection, tables.usage_records, plain)
+    if len(plain) < len(rows):
+        special = [row for row in rows if row[_SELDOM:] != _DEFAULTS]
+        statements.insert_rows(connection, tables.usage_records, special)
 
 
 def _save_sums(connection: Connection, state: State, written: Written) -> None:

@@ -44,9 +44,9 @@ def _cursor(connection: Connection) -> Any:
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert whole rows, in the table's column order."""
+    """Insert rows in the table's column order: whole ones, or all without the same last columns."""
     if rows:
-        run_many(connection, _insert(table), rows)
+        run_many(connection, _insert(table, len(rows[0])), rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -98,8 +98,9 @@ def columns_of(table: Table) -> str:
 
 
 @functools.cache
-def _insert(table: Table) -> str:
-    return str(Insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
+def _insert(table: Table, width: int = 0) -> str:
+    names = [column.name for column in table.columns][: width or None]
+    return str(Insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=names))
 
 
 @functools.cache

@@ -37,6 +37,7 @@ def run(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on the address of a client
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )
