@@ -18,6 +18,9 @@ DEADLINE_SECONDS = 300.0
 """No run takes longer, unless something hangs."""
 
 
+CALLS_A_SESSION = 20
+
+
 def drive(plan: dict[str, Any]) -> dict[str, Any]:
     """Run a plan in a process of its own: see `_requests` for what a plan says."""
     command = [sys.executable, "-m", "benchmarks.load"]
@@ -47,9 +50,9 @@ def request_bytes(plan: dict[str, Any], number: int) -> bytes:
 
 
 def _filled(plan: dict[str, Any], number: int) -> str:
-    """The body for a number: its key and context differ each time, the rest goes round."""
+    """The body for a number: its key differs each time, its session every twenty, the rest goes round."""
     body: str = plan["body"]
-    body = body.replace("{n}", f"{number:09d}")
+    body = body.replace("{n}", f"{number:09d}").replace("{session}", f"{number // CALLS_A_SESSION:09d}")
     for name, values in plan.get("choices", {}).items():
         body = body.replace("{" + name + "}", values[number % len(values)])
     return body

@@ -51,6 +51,11 @@ SPREAD_RECORD = (
     '{"request_id":"fill-{n}","context_id":"context-{n}","component":"{component}",{model},'
     '"task_type":"chat","input_tokens":900,"output_tokens":250,"occurred_at":"{at}"}'
 )
+UPLOADED_RECORD = (
+    '{"request_id":"bench-{n}","context_id":"session-{session}","component":"apollo","provider":"openai",'
+    '"model":"gpt-4o","task_type":"chat","input_tokens":{input},"output_tokens":{output},"user_id":"ann"}'
+)
+"""A record of a batch, as a component uploads what its sessions did: each with its own key and counts."""
 ALLOCATION = (
     '{"request_id":"hold-{n}","context_id":"context-{n}","component":"apollo","provider":"openai","model":"gpt-4o",'
     '"task_type":"chat","tokens_allocated":2}'
@@ -79,7 +84,8 @@ def allocate(scale: Scale) -> Figures:
 def batch(scale: Scale) -> Figures:
     """Records a second through the batch endpoint; two requests of 10,000 are what the queue of 20,000 takes."""
     with _running() as (service, _):
-        plan = _batch_plan(scale, service, RECORD)
+        counts = {"input": [str(count) for count in range(200, 2203)], "output": [str(count) for count in range(97)]}
+        plan = {**_batch_plan(scale, service, UPLOADED_RECORD), "choices": counts}
         answered = load.drive({**plan, "requests": scale.batches, "connections": 2})
         _expect(answered, "200", scale.batches)
         acknowledged = answered["accepted"]
