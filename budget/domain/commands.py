@@ -68,20 +68,22 @@ class RecordUsage(Command, frozen=True, kw_only=True):
 
     operation: ClassVar[str] = "record_usage"
 
-    allocation_id: Name | None = None
+    # What nearly every record says comes first, and the rest is at its default: see `bulk`.
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    request_id: Key | None = None
     context_id: Name | None = None
-    task_id: Name | None = None
-    operation_id: Name | None = None
     budget_id: Name | None = None
     component: Name | None = None
     provider: Name | None = None
     model: Name | None = None
-    tier: Word | None = None
     task_type: Name | None = None
     user_id: Name | None = None
+    allocation_id: Name | None = None
+    task_id: Name | None = None
+    operation_id: Name | None = None
+    tier: Word | None = None
     tags: Tags = {}
-    input_tokens: Count | None = None
-    output_tokens: Count | None = None
     cache_read_tokens: Count = 0
     cache_write_tokens: Count = 0
     cache_write_1h_tokens: Count = 0
@@ -100,7 +102,6 @@ class RecordUsage(Command, frozen=True, kw_only=True):
     cost: Amount | None = None
     occurred_at: Instant | None = None
     metadata: Metadata = {}
-    request_id: Key | None = None
 
 
 class Settle(RecordUsage, frozen=True, kw_only=True):

@@ -118,6 +118,15 @@ def cost_of(price: Price, parts: Parts) -> Cost:
     return Cost(total, by_part)
 
 
+def plain_rates(price: Price) -> tuple[int, int, int] | None:
+    """Whole nanocents per input token, output token and request, when that is all these cost; else None."""
+    compiled = price.compiled or _compile(price)
+    rates = compiled.plain_rates
+    if rates is None or "input" not in rates or "output" not in rates:
+        return None
+    return rates["input"], rates["output"], rates.get("requests", 0)
+
+
 def hold_cost(price: Price, tokens: int, input_tokens: int | None = None, max_output_tokens: int | None = None) -> int:
     """Give the nanocents to hold for `tokens`, the per-request price included once (`rules.md` 4.5).
 

@@ -93,7 +93,7 @@ class Hold(msgspec.Struct, kw_only=True, gc=False):
         )
 
 
-class Record(msgspec.Struct, kw_only=True, gc=False):
+class Record(msgspec.Struct, gc=False):
     """A usage: its frozen fields, counts (None: not known), cost in nanocents, and its place in time.
 
     The fields from `status` on are seldom anything but their default, and then not written: the columns have the

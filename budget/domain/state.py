@@ -178,6 +178,10 @@ class State:
         self._places: dict[Scope, Place] = {}
         self.identities: dict[int, Any] = {}
         """Whose usage a command of this batch is, as it was found while loading; by the command's `id`."""
+        self.plain: dict[int, tuple[Any, ...]] = {}
+        """The commands of this batch that are plain records (see `bulk`), by the command's `id`."""
+        self.plain_places: set[Any] = set()
+        """Where plain records are posted, each loaded once."""
         self.plans: dict[int, Any] = {}
         """What an allocation request of this batch means, as it was worked out while loading; likewise."""
         self.scopes: dict[tuple[str | None, ...], Scope] = {}
@@ -236,10 +240,10 @@ class State:
 
     def post_usage(self, lines: Lines, tokens: int, cost: int) -> tuple[str, int]:
         """`post` for the most frequent case: usage that stands alone."""
-        if tokens < 0 or cost < 0 or not self._fits(tokens + cost):
+        if tokens < 0 or cost < 0 or not self.fits(tokens + cost):
             return self.post([(lines, tokens, 0, cost, 0)])
         if not lines.changed:
-            self._note_change(lines)
+            self.note_change(lines)
         for line, balance in lines.balances:
             balance.used_tokens += tokens
             balance.used_cost += cost
@@ -256,11 +260,11 @@ class State:
         Raises `Invalid` before anything is changed when an amount would leave 64 bits (rule 8.4).
         """
         postings = list(postings)
-        if not self._fits(sum(abs(delta) for posting in postings for delta in posting[1:])):
+        if not self.fits(sum(abs(delta) for posting in postings for delta in posting[1:])):
             _check_amounts(postings)
         texts = []
         for lines, used_tokens, held_tokens, used_cost, held_cost in postings:
-            self._note_change(lines)
+            self.note_change(lines)
             texts.append(f"[{lines.posting_set.set_id},{used_tokens},{held_tokens},{used_cost},{held_cost}]")
             grows = used_tokens > 0 or used_cost > 0
             for line, balance in lines.balances:
@@ -279,7 +283,7 @@ class State:
                 over |= self._over_limits(lines, used_tokens, used_cost)
         return f"[{','.join(texts)}]", over
 
-    def _fits(self, growth: int) -> bool:
+    def fits(self, growth: int) -> bool:
         """Whether no balance can leave 64 bits by growing so much; a cheap bound, exact checks follow when it fails."""
         if self._headroom < 0:
             largest = max((max(map(abs, balance.amounts)) for balance in self.balances.values()), default=0)
@@ -289,12 +293,13 @@ class State:
         self._headroom -= growth
         return True
 
-    def _note_change(self, lines: Lines) -> None:
+    def note_change(self, lines: Lines) -> None:
+        """Remember that the balances of these lines must be saved."""
         if not lines.changed:
             lines.changed = True
             self.posting_sets[lines.posting_set.set_id] = lines.posting_set.content
             if lines.shared is not None:
-                self._note_change(lines.shared)
+                self.note_change(lines.shared)
             for _, balance in lines.own:
                 balance.changed = True
 
@@ -358,6 +363,15 @@ class State:
         rollup.counters[0] += 1
         rollup.add_parts(1, parts)
         return f"{rollup.prefix}[1,0,0,0,0,0,0],{record.parts}]"
+
+    def rollup_prefix(self, place: Place, record: Record, sums: dict[str, list[int]], count: int) -> str:
+        """Add many records like this one at once; gives how the rollup posting of each begins."""
+        rollup = place.rollups.get(record.user_id)
+        if rollup is None:
+            rollup = place.rollups[record.user_id] = self._rollup_of(record)
+        rollup.counters[0] += count
+        rollup.add_parts(1, sums)
+        return rollup.prefix
 
     def rollup(self, record: Record, sign: int, parts: dict[str, list[int]]) -> str:
         """Add a record to (or take it from) its own buckets; gives the posting as the entry keeps it."""

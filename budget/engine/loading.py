@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from budget.domain import administration, allocations, asking, commands, corrections, models, recording
+from budget.domain import administration, allocations, asking, bulk, commands, corrections, models, recording
 from budget.domain.configuration import Configuration, Rules
 from budget.domain.errors import BudgetError
 from budget.domain.ids import Ids
@@ -167,6 +167,13 @@ def _load_records(connection: Connection, state: State, submissions: list[Submis
 
 def _touch(state: State, submission: Submission, touched: Touched) -> None:
     command, caller = submission.command, submission.caller
+    fields = bulk.plain(command)
+    if fields is not None:
+        state.plain[id(command)] = fields
+        place = (caller.name, bulk.place_of(fields))
+        if place in state.plain_places:
+            return
+        state.plain_places.add(place)
     try:
         if isinstance(command, (commands.Correct, commands.Void)):
             _touch_record(state, command, touched)

@@ -119,12 +119,14 @@ _DEFAULTS = tuple(field.default for field in msgspec.structs.fields(Record)[_SEL
 
 
 def _insert_records(connection: Connection, records: list[Record]) -> None:
-    rows = [msgspec.structs.astuple(record) for record in records]
-    plain = [row[:_SELDOM] for row in rows if row[_SELDOM:] == _DEFAULTS]
+    plain, special = [], []
+    for row in map(msgspec.structs.astuple, records):
+        if row[_SELDOM:] == _DEFAULTS:
+            plain.append(row[:_SELDOM])
+        else:
+            special.append(row)
     statements.insert_rows(connection, tables.usage_records, plain)
-    if len(plain) < len(rows):
-        special = [row for row in rows if row[_SELDOM:] != _DEFAULTS]
-        statements.insert_rows(connection, tables.usage_records, special)
+    statements.insert_rows(connection, tables.usage_records, special)
 
 
 def _save_sums(connection: Connection, state: State, written: Written) -> None:
