@@ -57,7 +57,11 @@ def decide(connection: Connection, state: State, submissions: list[Submission]) 
     outcomes: list[Outcome] = []
     while len(outcomes) < len(submissions):
         run, keys = _plain_run(state, submissions, len(outcomes), claimed)
-        booked = _book_run(state, run, keys) if len(run) >= bulk.WORTH_IT else None
+        booked = None
+        while booked is None and len(run) >= bulk.WORTH_IT:
+            booked = _book_run(state, run, keys)
+            if booked is None:  # somewhere in it a level is reached: what comes before may still go at once
+                run, keys = run[: len(run) // 2], keys[: len(run) // 2]
         if booked is None:
             outcomes += [_decide_one(connection, state, submission, claimed) for submission in run]
             continue

@@ -119,18 +119,23 @@ class _Records(msgspec.Struct, forbid_unknown_fields=True):
     records: list[msgspec.Raw]
 
 
+class _GoodRecords(msgspec.Struct, forbid_unknown_fields=True):
+    records: list[commands.RecordUsage]
+
+
 class Batch(Endpoint):
     """POST /usage/batch: many records in one commit, each accepted, a duplicate, or refused by itself."""
 
     def __init__(self) -> None:
         self._list = wire.body_of(_Records)
         self._record = wire.body_of(commands.RecordUsage)
+        self._all_good = msgspec.json.Decoder(_GoodRecords).decode
 
     async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
         """Decode each record, submit those that can be read, and say what became of each."""
         body = await wire.read(scope, receive, wire.MAX_BATCH_BODY)
         key, lines = _batch_headers(scope)
-        raws = _split_lines(body) if lines else self._list.parse(body).records
+        raws = _split_lines(body) if lines else self._records(body)
         if len(raws) > MAX_RECORDS:
             raise Invalid("records", f"a batch has at most {MAX_RECORDS:,} records; this one has {len(raws):,}")
         may_hold_nul = wire.NUL in body
@@ -152,8 +157,19 @@ class Batch(Endpoint):
         counts = _fill(results, places, outcomes)
         return 200, wire.encode({**counts, "refused": len(raws) - sum(counts.values()), "results": results}), False
 
+    def _records(self, body: bytes) -> list[Any]:
+        """The records, decoded all at once when each is as it should be; else each as it came."""
+        try:
+            return self._all_good(body).records
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._list.parse(body).records
+
     def _submission(self, raw: Any, key: str | None, index: int, *, may_hold_nul: bool) -> Submission:
-        command = self._record.read(raw)
+        if isinstance(raw, commands.RecordUsage):
+            command = raw
+            self._record.check(command)
+        else:
+            command = self._record.read(raw)
         if may_hold_nul:
             wire.refuse_nul(command)
         own = command.request_id if key is None else f"{key}:{index}"
