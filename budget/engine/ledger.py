@@ -27,6 +27,7 @@ log = get_logger("budget_engine")
 
 SWEEP_SECONDS = 1.0
 IDLE_SWEEP_SECONDS = 3600.0
+MOST_RETRIES = 5
 
 PriceList = tuple[str, str, Callable[[], Iterable[Price]]]
 """A source of prices, its version, and how to read it."""
@@ -228,6 +229,7 @@ class Ledger:
         jump = self._clock.jump()
         started = time.perf_counter()
         outcomes, claims_known = None, False
+        attempts = 0
         while outcomes is None:
             try:
                 outcomes = await self.database.write(
@@ -236,6 +238,9 @@ class Ledger:
             except KeyTaken:
                 self._memory.forget()
                 claims_known = True
+                attempts += 1
+                if attempts > MOST_RETRIES:  # others claim these keys again and again, just before us
+                    raise Unavailable("keys of this batch are being claimed elsewhere; try again") from None
             except BaseException:
                 self._memory.forget()
                 raise

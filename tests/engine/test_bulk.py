@@ -80,11 +80,31 @@ async def test_at_once_and_one_by_one_write_the_same(template, tmp_path_factory,
 
 async def test_a_run_is_booked_at_once(book, monkeypatch):
     booked = []
+
+    def watch(*args):
+        booked.append(len(args[2]))
+        return original(*args)
+
     original = bulk.book
-    monkeypatch.setattr(bulk, "book", lambda *args: booked.append(original(*args)) or booked[-1])
+    monkeypatch.setattr(bulk, "book", watch)
     await book.price()
     await book.ledger.submit_many([Submission(a_usage(index, 1, context_id=f"c{index % 3}")) for index in range(100)])
-    assert [len(records) for records in booked] == [100]
+    assert booked == [100]
+
+
+async def test_a_key_that_comes_twice_in_a_run_happens_once(book):
+    await book.price()
+    commands_ = [a_usage(index, 1) for index in range(100)]
+    keys = [str(index) for index in range(99)] + ["50"]
+    commands_[99] = commands_[50]
+    submissions = [
+        Submission(c, key=k, fingerprint=commands.fingerprint(c)) for c, k in zip(commands_, keys, strict=True)
+    ]
+    outcomes = await book.ledger.submit_many(submissions)
+    assert [outcome.replayed for outcome in outcomes] == [False] * 99 + [True]
+    again = await book.ledger.submit_many(submissions)
+    assert all(outcome.replayed for outcome in again)
+    assert len(await book.entries("used")) == 99
 
 
 async def test_a_run_that_reaches_a_level_alerts_in_its_place(book):
