@@ -15,7 +15,7 @@ from budget.adapters import price_catalogue
 from budget.domain.configuration import Rules
 from budget.engine.clock import Clock
 from budget.engine.ledger import Ledger, PriceList
-from budget.interfaces.rest import hot, infrastructure, openapi, problems, reads, traffic, writes
+from budget.interfaces.rest import hot, infrastructure, openapi, origins, problems, reads, traffic, writes
 from budget.settings import Settings, SettingsError
 from budget.storage.database import Database
 
@@ -75,6 +75,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Application
     for prefix in PREFIXES:
         for router in (infrastructure.prefixed, writes.router, reads.router):
             app.include_router(router, prefix=prefix, include_in_schema=prefix == openapi.PREFIX)
+    app.add_middleware(origins.Middleware, allowed=settings.cors_origins, host=settings.host)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),

@@ -108,6 +108,7 @@ def open_keyed(state: State, policy: Policy, key: str, target: Amounts) -> None:
     """Open a session's or a task's balance in the batch that first touches it (rule 2.6)."""
     posted = open_balance(state, policy, key, target)
     if posted:
+        raise_standing(state, Line(policy, key, 0, FOREVER), state.balances[policy.policy_id, key])
         _note(
             state, "policy_changed", policy.policy_id, Caller(key_id="system"), postings=f"[{posted[0]}]", opening=key
         )
@@ -161,11 +162,11 @@ def raise_standing(state: State, line: Line, balance: Balance) -> int:
         ("cost", policy.cost_thresholds, balance.used_cost, balance.held_cost, policy.hard_cost),
     ):
         for level in policies.crossed(levels, 0, used):
-            state.crossings.append(Crossing(policy, line, balance.window_key, unit, level, used))
+            state.crossings.append(Crossing(policy, balance.window_key, unit, level, used))
         if used + held > hard:
             flags = OVER_LIMIT
             if used < hard:
-                state.crossings.append(Crossing(policy, line, balance.window_key, unit, None, used + held))
+                state.crossings.append(Crossing(policy, balance.window_key, unit, None, used + held))
     return flags
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from budget.domain import commands, instants, money
 from budget.domain.errors import NotFound
 from budget.domain.records import Alert
@@ -117,7 +119,8 @@ def acknowledge(state: State, command: commands.AcknowledgeAlert, caller: Caller
 def raise_alert(state: State, alert: Alert) -> None:
     """Write an alert to the journal, after the entry that crossed the level."""
     alert.seq = state.next_entry
-    state.alerts[alert.alert_id] = alert
+    state.new_alerts.append(alert)
+    told = {name: value for name, value in msgspec.structs.asdict(alert).items() if name != "seq"}
     state.write(
         Entry(
             seq=0,
@@ -125,6 +128,6 @@ def raise_alert(state: State, alert: Alert) -> None:
             kind="alert_changed",
             caller="system",
             subject=alert.alert_id,
-            data=encode({"change": "raised", "alert": alert}).decode(),
+            data=encode({"change": "raised", "alert": told}).decode(),
         )
     )

@@ -21,7 +21,9 @@ class Grant(msgspec.Struct, kw_only=True):
 
 def allocate(state: State, command: commands.Allocate, caller: Caller) -> Grant:
     """Hold what is asked on every balance it touches, or raise `BudgetExceeded` with offers."""
-    planned = state.plans.get(id(command)) or asking.plan(state.configuration, command, caller, state.now)
+    planned = state.plans.get((id(command), caller.name)) or asking.plan(
+        state.configuration, command, caller, state.now
+    )
     if not planned.budget.is_active:
         raise Conflict(f"budget {planned.budget.name!r} is not active", field="budget_id")
     expires_at = asking.expiry(state, command.expiration_time, planned.budget.time_zone)
@@ -120,7 +122,7 @@ def start(state: State, command: commands.Start, caller: Caller) -> Hold:
         hold.state = "started"
         hold.started_at = state.now
         state.hold_changed(hold)
-    _note(state, "started", hold, caller)
+        _note(state, "started", hold, caller)
     return hold
 
 
@@ -138,7 +140,8 @@ def increase(state: State, command: commands.Increase, caller: Caller) -> Hold:
     """Hold more tokens, in the hold's own windows; `Conflict` when one of them has ended."""
     hold = _active(state, command.allocation_id)
     lines = state.hold_lines(hold)
-    if any(line.end <= state.now for line, _ in lines.balances):
+    _, ended_at = state.configuration.span(hold.scope, hold.created_at)
+    if min([ended_at, *(line.end for line, _ in lines.balances)]) <= state.now:
         raise Conflict("a window of this allocation has ended; ask for a new one", state=hold.state)
     tokens = hold.tokens_allocated + command.tokens
     if tokens > commands.MAX_COUNT:
@@ -165,6 +168,8 @@ def increase(state: State, command: commands.Increase, caller: Caller) -> Hold:
                 estimated_cost=cost,
                 estimated_tokens=command.tokens,
                 offers=_smaller_increase(command, lines, hold, price, cost),
+                allocation_id=hold.allocation_id,
+                until=min(hold.expires_at, ended_at),
             )
         )
     before_amounts = [balance.amounts for _, balance in lines.balances]

@@ -155,12 +155,24 @@ def _fewer_tokens(state: State, command: commands.Allocate, caller: Caller, plan
 
 
 def _other_models(state: State, command: commands.Allocate, caller: Caller, planned: Plan) -> list[dict[str, Any]]:
-    offers = []
-    for other in equivalents(state.configuration, command):
-        fitting = _fits(state, other, caller)
-        if fitting is not None:
-            offers.append(_offer("other_model", other, planned.cost - fitting.cost))
-    return offers
+    return [
+        _offer("other_model", other, planned.cost - fitting.cost)
+        for other, fitting in alternatives(state.configuration, command, caller, state.now)
+        if _verdict(other, fitting, state.lines(fitting.posting_set, other.context_id, other.task_id)) is None
+    ]
+
+
+def alternatives(
+    configuration: Configuration, command: commands.Allocate, caller: Caller, now: int
+) -> list[tuple[commands.Allocate, Plan]]:
+    """The equivalents of a request with what each means; those worth more than a hold can be are left out."""
+    found = []
+    for other in equivalents(configuration, command):
+        try:
+            found.append((other, plan(configuration, other, caller, now)))
+        except Invalid:
+            continue
+    return found
 
 
 def equivalents(configuration: Configuration, command: commands.Allocate) -> list[commands.Allocate]:
@@ -202,7 +214,8 @@ def soft_warnings(
                 f"{refusals.dollars(cost)} used, held and asked"
             )
     if planned.unpriced:
-        warnings.append("the model has no price: the cost of this call is not known and not held")
+        held = "not known and not held" if planned.price is None else "held at the price assumed for such models"
+        warnings.append(f"the model has no price: the cost of this call is {held}")
     offers = _other_models(state, command, caller, planned) if warnings else []
     return warnings, offers
 

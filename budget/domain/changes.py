@@ -24,7 +24,6 @@ class Change(msgspec.Struct, kw_only=True):
     prices: list[pricing.Price] = []
     model_rows: list[models.Model] = []
     answer: Any = None
-    created: bool = False
 
 
 # Budgets
@@ -48,7 +47,7 @@ def create_budget(state: State, command: commands.CreateBudget) -> Change:
     )
     budgets = [budget, *(_no_longer_default(configuration, now) if command.is_default else ())]
     made = _defaults(state, budget) if command.default_policies else []
-    return Change(budgets=budgets, policy_versions=made, answer=budget, created=True)
+    return Change(budgets=budgets, policy_versions=made, answer=budget)
 
 
 def first_budget(state: State) -> Change:
@@ -67,7 +66,6 @@ def first_budget(state: State) -> Change:
         policy_versions=_defaults(state, budget),
         model_rows=list(models.default_models()),
         answer=budget,
-        created=True,
     )
 
 
@@ -182,7 +180,7 @@ def create_policy(state: State, command: commands.CreatePolicy) -> Change:
     )
     same = policies.same_identity(configuration.policies.values(), wanted)
     if same is None:
-        return Change(policy_versions=[wanted], opens=[wanted] if wanted.enabled else [], answer=wanted, created=True)
+        return Change(policy_versions=[wanted], opens=[wanted] if wanted.enabled else [], answer=wanted)
     values = {
         field: getattr(wanted, field)
         for field in ("token_limit", "cost_limit", "warning_threshold", "action_threshold", "thresholds", "enabled")
@@ -225,6 +223,10 @@ def _scope_stays(policy: Policy, command: commands.UpdatePolicy) -> None:
             raise Invalid(field, "a policy's scope, period and budget never change; make a new policy")
 
 
+_OPENINGS = 100
+"""How many times of being enabled are remembered; what was posted before can then be undone no more."""
+
+
 def _changed(configuration: Configuration, policy: Policy, values: dict[str, Any], now: int) -> Change:
     changed = msgspec.structs.replace(policy, **values)
     if changed == policy:
@@ -232,9 +234,9 @@ def _changed(configuration: Configuration, policy: Policy, values: dict[str, Any
     enabling = changed.enabled and not policy.enabled
     openings = policy.openings
     if enabling:
-        openings = (Opening(now, configuration.zone_of(policy.budget_id)),)
-    elif not changed.enabled:
-        openings = ()
+        openings = (*openings, Opening(now, configuration.zone_of(policy.budget_id)))[-_OPENINGS:]
+    elif policy.enabled and not changed.enabled:
+        openings = (*openings[:-1], openings[-1]._replace(closed_at=now))
     changed = msgspec.structs.replace(changed, version=policy.version + 1, openings=openings, updated_at=now)
     if changed.identity != policy.identity:
         taken = policies.same_identity(configuration.policies.values(), changed)
@@ -246,9 +248,9 @@ def _changed(configuration: Configuration, policy: Policy, values: dict[str, Any
 def _cost_limit(limit: Decimal | None) -> Decimal | None:
     if limit is None:
         return None
-    if not limit.is_finite() or limit < 0 or limit.adjusted() > _DIGITS:
+    if not limit.is_finite() or limit < 0:
         raise Invalid("cost_limit", "must be an amount in dollars, 0 or more")
-    return limit
+    return vocabulary.normalised(abs(limit), "cost_limit")
 
 
 # Prices and models
@@ -303,7 +305,7 @@ def set_price(state: State, command: commands.SetPrice, earliest_unpriced: int |
         created_at=now,
         metadata=command.metadata,
     )
-    return Change(prices=[price], answer=price, created=True)
+    return Change(prices=[price], answer=price)
 
 
 def _rate(rate: Decimal, field: str) -> Decimal:

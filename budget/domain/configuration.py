@@ -98,7 +98,6 @@ class Configuration:
             component: budget.budget_id
             for budget in sorted(self.budgets.values(), key=lambda b: b.created_at, reverse=True)
             for component in budget.components
-            if budget.is_active
         }
         self.worst_price = _worst_price(rules)
         self._matching: dict[Scope, tuple[Policy, ...]] = {}
@@ -233,7 +232,8 @@ def openings_for(policy: Policy, created_at: int) -> Sequence[Any]:
     live = 0
     for index, opening in enumerate(policy.openings):
         if opening.at <= created_at:
-            live = index
+            closed = opening.closed_at is not None and opening.closed_at <= created_at
+            live = index + 1 if closed else index
     return policy.openings[live:]
 
 

@@ -8,15 +8,27 @@ import msgspec
 from budget.domain import commands, measuring, money, pricing, recording, usage
 from budget.domain.errors import Conflict, Invalid, NotFound
 from budget.domain.policies import Scope
-from budget.domain.records import COST_REPORTED, ESTIMATED, LATE, PARTLY_PRICED, PROVISIONAL, UNPRICED, Record
-from budget.domain.state import MAX_AMOUNT, Caller, Entry, Posting, State, encode, parts_of
+from budget.domain.records import (
+    COST_REPORTED,
+    ESTIMATED,
+    LATE,
+    PARTLY_PRICED,
+    PROVISIONAL,
+    TOTAL_DIFFERS,
+    UNPRICED,
+    Record,
+)
+from budget.domain.state import MAX_AMOUNT, SYSTEM, Caller, Entry, Posting, State, encode, parts_of
 
 CHUNK = 1000
 """The most records that one command prices (rule 8.2)."""
 
 
 def newest(state: State, record_id: str) -> Record:
-    """The record of this id if it may still be changed: `NotFound`, or `Conflict` naming the newest version."""
+    """The record of this id if it may be changed: `NotFound`, or `Conflict` naming the newest version.
+
+    A provisional charge is replaced by settling its allocation, which alone knows what the call really used (rule 4.3).
+    """
     record = state.records.get(record_id)
     if record is None:
         raise NotFound(f"there is no usage record {record_id!r}", field="record_id")
@@ -27,6 +39,11 @@ def newest(state: State, record_id: str) -> Record:
         )
     if record.status == "void":
         raise Conflict(f"record {record_id} is void", newest=record_id)
+    if record.flags & PROVISIONAL:
+        raise Conflict(
+            f"record {record_id} is a provisional charge; settle its allocation {record.allocation_id} instead",
+            allocation_id=record.allocation_id,
+        )
     return record
 
 
@@ -64,7 +81,9 @@ def correct(state: State, command: commands.Correct, caller: Caller) -> Record:
     amounts = _corrected_amounts(state, command, old, identity.scope, occurred_at, caller)
     new = recording.new_record(state, command, identity, amounts, occurred_at, old.flags & LATE)
     _inherit(new, old, command)
-    posted, over = state.post([_negated(state, old), (state.record_lines(new), new.total_tokens, 0, new.cost, 0)])
+    posted, over = state.post(
+        [_negated(state, old), (state.record_lines(new), new.total_tokens, 0, new.cost, 0)], new.context_id, new.task_id
+    )
     new.flags |= over
     rollups = [state.rollup(old, -1, parts_of(old)), state.rollup(new, 1, amounts.parts)]
     old.status, old.corrected_by = "superseded", new.record_id
@@ -123,35 +142,47 @@ def corrected_identity(state: State, command: commands.Correct, old: Record) -> 
 def _corrected_amounts(
     state: State, command: commands.Correct, old: Record, scope: Scope, occurred_at: int, caller: Caller
 ) -> measuring.Amounts:
-    same_price = (scope.provider, scope.model, occurred_at) == (old.provider, old.model, old.occurred_at)
-    counted = command.usage is not None or command.input_tokens is not None or command.output_tokens is not None
-    if not counted:
-        given = {name: getattr(command, name) for name in _PART_FIELDS if _is_given(command, name)}
-        command = msgspec.structs.replace(command, **{**_counts_of(old), **given})
-    elif command.usage is None:
-        command = msgspec.structs.replace(
-            command,
-            input_tokens=old.input_tokens if command.input_tokens is None else command.input_tokens,
-            output_tokens=old.output_tokens if command.output_tokens is None else command.output_tokens,
-        )
+    """What a corrected record amounts to: `usage` says everything anew, other fields only what they name."""
     price = state.configuration.price(scope.provider, scope.model, occurred_at)
+    same_price = (scope.provider, scope.model, occurred_at) == (old.provider, old.model, old.occurred_at)
     if same_price and old.price_id is not None:
         price = state.facts.get("price:" + old.price_id, price)
-    cost = command.cost
-    if cost is None and old.flags & COST_REPORTED and not counted:
-        cost = money.to_dollars(old.cost)
     if command.usage is not None:
         return measuring.measure_raw(state, command, scope, price, caller)
+    given = {name: getattr(command, name) for name in _COUNT_FIELDS if _is_given(command, name)}
+    command = msgspec.structs.replace(command, **{**_counts_of(old), **given})
     try:
         parts = usage.parts_from_counts(command)
     except usage.UsageError as error:
         raise Invalid(error.field, str(error)) from None
-    if not counted and (other := parts_of(old).get("other", [0, 0])[0]):
+    totals = command.input_tokens, command.output_tokens
+    if other := _other_tokens(old, totals):
         parts["other"] = other
-    return measuring.priced(state, parts, (command.input_tokens, command.output_tokens), price, cost, caller)
+    flags = old.flags & TOTAL_DIFFERS
+    if old.unknown_usage is not None:
+        flags |= PARTLY_PRICED
+    if not old.flags & UNPRICED and not {"input_tokens", "output_tokens"} <= given.keys():
+        flags |= old.flags & ESTIMATED
+    cost = command.cost
+    if cost is None and old.flags & COST_REPORTED:  # a reported cost outranks what we would compute (P8)
+        cost, caller = money.to_dollars(old.cost), SYSTEM  # a credit that is kept needs no admin again
+    return measuring.priced(state, parts, totals, price, cost, caller, flags)
 
 
-_PART_FIELDS = (
+def _other_tokens(old: Record, totals: tuple[int | None, int | None]) -> int:
+    """The tokens that no part holds: as they were, less what is now known to be input or output."""
+    other: int = parts_of(old).get("other", [0, 0])[0]
+    before = (old.input_tokens, old.output_tokens)
+    if None not in before:
+        return other
+    if None not in totals:
+        return 0
+    return max(other - sum(now or 0 for was, now in zip(before, totals, strict=True) if was is None), 0)
+
+
+_COUNT_FIELDS = (
+    "input_tokens",
+    "output_tokens",
     "cache_read_tokens",
     "cache_write_tokens",
     "cache_write_1h_tokens",
@@ -168,17 +199,18 @@ _PART_FIELDS = (
 )
 
 
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(commands.Correct)}
+
+
 def _is_given(command: commands.Correct, name: str) -> bool:
-    return bool(getattr(command, name) != (1 if name == "requests" else 0))
+    return bool(getattr(command, name) != _DEFAULTS[name])
 
 
 def _counts_of(record: Record) -> dict[str, Any]:
     """A record's counts as the fields of a usage request."""
     parts = {part: count for part, (count, _) in parts_of(record).items()}
-    counts: dict[str, Any] = {"input_tokens": record.input_tokens, "output_tokens": record.output_tokens}
-    for name in _PART_FIELDS:
-        part = name.removesuffix("_tokens")
-        counts[name] = parts.get(part, 0)
+    counts: dict[str, Any] = {name: parts.get(name.removesuffix("_tokens"), 0) for name in _COUNT_FIELDS}
+    counts["input_tokens"], counts["output_tokens"] = record.input_tokens, record.output_tokens
     counts["seconds"] = Decimal(parts.get("milliseconds", 0)) / 1000
     return counts
 
@@ -196,7 +228,10 @@ def _inherit(new: Record, old: Record, command: commands.Correct) -> None:
         new.tags = old.tags
     if not command.metadata:
         new.metadata = old.metadata
-    new.user_id = new.user_id or old.user_id
+    if command.usage is None:
+        new.unknown_usage = old.unknown_usage
+        if command.cost is None:
+            new.original_cost = old.original_cost
 
 
 def price_usage(state: State, caller: Caller) -> int:

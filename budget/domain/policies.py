@@ -18,7 +18,8 @@ SCOPE_FIELDS = ("tier", "provider", "model", "component", "task_type", "user_id"
 UNLIMITED = 1 << 200
 """Above every amount the ledger can hold, so that one comparison serves limits that are not set."""
 
-MAX_TOKEN_LIMIT = 2**63 - 1
+Amounts = tuple[int, int, int, int]
+"""Used tokens, held tokens, used nanocents, held nanocents."""
 
 
 class Scope(NamedTuple):
@@ -39,6 +40,8 @@ class Opening(NamedTuple):
 
     at: int
     time_zone: str
+    closed_at: int | None = None
+    """When the policy was disabled, where that ended it."""
 
 
 class Threshold(NamedTuple):
@@ -73,7 +76,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     thresholds: tuple[Decimal, ...] = ()
     enabled: bool = True
     openings: tuple[Opening, ...] = ()
-    """Since it was last enabled: one, and one more for each change of zone."""
+    """One for each time it was enabled, and for each change of its zone; the last is in force while it is enabled."""
     created_at: int
     updated_at: int
     end_date: int | None = None
@@ -166,6 +169,24 @@ def same_identity(policies: Iterable[Policy], wanted: Policy) -> Policy | None:
     return min(same, key=lambda policy: (not policy.enabled, policy.created_at, policy.policy_id), default=None)
 
 
+def matching_sum(contents: Iterable[tuple[Scope, Amounts]], policy: Policy) -> Amounts:
+    """What a policy counts of a session or task, from the sums of what it contains by scope (rule 2.6)."""
+    used_tokens = held_tokens = used_cost = held_cost = 0
+    for scope, amounts in contents:
+        if policy.matches(scope):
+            used_tokens += amounts[0]
+            held_tokens += amounts[1]
+            used_cost += amounts[2]
+            held_cost += amounts[3]
+    return used_tokens, held_tokens, used_cost, held_cost
+
+
+def not_applied(policy: Policy) -> dict[str, str]:
+    """What a decision says of a session's or task's policy when the request names none (rule 2.6)."""
+    field = "context_id" if policy.period == "per_session" else "task_id"
+    return {"policy_id": policy.policy_id, "period": policy.period, "reason": f"the request has no {field}"}
+
+
 def _ceiling(amount: Decimal) -> int:
     whole = int(amount)
     return whole if whole == amount else whole + 1
@@ -177,7 +198,7 @@ _DEFAULT_TOKENS = {
     "local_midweight": (500_000, 5_000_000, 25_000_000, 100_000_000, 16_000),
     "remote_heavyweight": (100_000, 1_000_000, 5_000_000, 20_000_000, 32_000),
 }
-_DEFAULT_COSTS = {"hourly": "0.50", "daily": "5.00", "weekly": "25.00", "monthly": "100.00"}
+_DEFAULT_COSTS = {"hourly": "0.5", "daily": "5", "weekly": "25", "monthly": "100"}
 
 
 def default_policies() -> Iterator[dict[str, Any]]:

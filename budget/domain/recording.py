@@ -36,11 +36,12 @@ class Settled(msgspec.Struct, kw_only=True):
 
 def identify(state: State, command: commands.RecordUsage, caller: Caller) -> Identity:
     """Find the hold and the budget of a usage; `NotFound`, or `Invalid` for what is missing or contradicts it."""
-    known: Identity | None = state.identities.get(id(command))
+    key = (id(command), caller.name)
+    known: Identity | None = state.identities.get(key)
     if known is not None and not state.new_holds and (known.hold is None or known.hold.is_active):
         return known  # nothing in this batch can have changed whose it is
     found = _identify(state, command, caller)
-    state.identities[id(command)] = found
+    state.identities[key] = found
     return found
 
 
@@ -134,8 +135,8 @@ def record_usage(state: State, command: commands.RecordUsage, caller: Caller) ->
     """Book a usage: on its hold, which it draws down, or by itself. Never refused for a limit or a price."""
     identity = identify(state, command, caller)
     hold = identity.hold
-    if hold is not None and hold.state == "provisional":
-        return _replace_provisional(state, command, hold, identity, caller)
+    if hold is not None and hold.state == "provisional":  # on such a one it acts as settle (rule 4.3)
+        return _settle(state, command, hold, identity, caller)
     occurred_at = moment(state, command, identity.budget_id)
     amounts = measure(state, command, identity.scope, occurred_at, caller)
     late = hold is not None and not hold.is_active
@@ -150,18 +151,23 @@ def settle(state: State, command: commands.Settle, caller: Caller) -> Settled:
     hold = identity.hold
     if hold is None:
         raise Invalid("allocation_id", "is required")
-    if hold.state == "provisional":
-        record = _replace_provisional(state, command, hold, identity, caller)
-        return Settled(record=record, hold=hold, tokens_released=0)
     if hold.state == "settled" and hold.closed_by != "draw":
         raise Conflict(f"allocation {hold.allocation_id} is settled already", state=hold.state)
+    held_before = hold.held_tokens
+    record = _settle(state, command, hold, identity, caller)
+    return Settled(record=record, hold=hold, tokens_released=max(held_before - record.total_tokens, 0))
+
+
+def _settle(state: State, command: commands.RecordUsage, hold: Hold, identity: Identity, caller: Caller) -> Record:
+    if hold.state == "provisional":
+        charge = state.records[hold.provisional_record_id or ""]
+        if charge.status == "current":
+            return _replace_provisional(state, command, hold, charge, identity, caller)
     occurred_at = moment(state, command, identity.budget_id)
     amounts = measure(state, command, identity.scope, occurred_at, caller)
-    late = hold.state in ("expired", "released")
+    late = hold.state in ("expired", "released", "provisional")
     record = new_record(state, command, identity, amounts, occurred_at, LATE if late else 0)
-    before = hold.held_tokens
-    _book(state, record, identity.scope, amounts, hold, caller, close=True)
-    return Settled(record=record, hold=hold, tokens_released=max(before - amounts.total_tokens, 0))
+    return _book(state, record, identity.scope, amounts, hold, caller, close=True)
 
 
 def new_record(
@@ -246,7 +252,7 @@ def _book(
             postings: list[Posting] = [(lines, tokens, -freed_tokens, cost, -freed_cost)]
         else:
             postings = [(hold_lines, 0, -freed_tokens, 0, -freed_cost), (lines, tokens, 0, cost, 0)]
-        posted, over = state.post(postings)
+        posted, over = state.post(postings, record.context_id, record.task_id)
         _draw(state, hold, amounts, freed_tokens, freed_cost, close=close)
         if close:
             data = encode({"hold": hold, "tokens_released": max(freed_tokens - tokens, 0)}).decode()
@@ -294,10 +300,9 @@ def _draw(state: State, hold: Hold, amounts: Amounts, tokens: int, cost: int, *,
 
 
 def _replace_provisional(
-    state: State, command: commands.RecordUsage, hold: Hold, identity: Identity, caller: Caller
+    state: State, command: commands.RecordUsage, hold: Hold, record: Record, identity: Identity, caller: Caller
 ) -> Record:
     """The call has spoken after all: its charge gives way to what was really used, under the same record id."""
-    record = state.records[hold.provisional_record_id or ""]
     occurred_at = moment(state, command, identity.budget_id)
     amounts = measure(state, command, identity.scope, occurred_at, caller)
     old_lines, old_parts = state.record_lines(record), parts_of(record)
@@ -309,7 +314,9 @@ def _replace_provisional(
         [
             (old_lines, -record.total_tokens, 0, -record.cost, 0),
             (new_lines, new.total_tokens, 0, new.cost, 0),
-        ]
+        ],
+        new.context_id,
+        new.task_id,
     )
     new.flags |= over
     rollups = [state.rollup(record, -1, old_parts), state.rollup(new, 1, amounts.parts)]

@@ -4,7 +4,7 @@ No grant takes used + held past a limit in a unit of which it asks more than 0, 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Limit(msgspec.Struct, kw_only=True):
 
 
 class Refusal(msgspec.Struct, kw_only=True):
-    """Why a grant was refused; `offers` and times are filled in by `complete`."""
+    """Why a grant was refused; when it fits again is filled in by `complete`, which offers that too."""
 
     code: str
     message: str
@@ -64,6 +64,10 @@ class Refusal(msgspec.Struct, kw_only=True):
     tier: str | None = None
     estimated_cost: int = 0
     estimated_tokens: int = 0
+    allocation_id: str | None = None
+    """The hold that asked for more, in an increase: it does not wait for itself."""
+    until: int | None = None
+    """When that hold, or one of its windows, ends: nothing can be granted to it from then on."""
 
 
 def refusing_limits(lines: Iterable[tuple[Line, Balance]], tokens: int, cost: int) -> list[Limit]:
@@ -117,34 +121,42 @@ def dollars(amount: int) -> str:
     return f"${money.to_dollars(amount):f}"
 
 
-def complete(refusal: Refusal, now: int, expiries: Callable[[Limit], list[Expiry]]) -> None:
-    """Say whether and when retrying helps (rule 10.2). Started holds with nothing drawn free nothing."""
+class Outlook(Protocol):
+    """What is known of the time to come."""
+
+    def expiries(self, limit: Limit, without: str | None) -> list[Expiry]:
+        """The holds in a limit's window that end by themselves, but for one."""
+
+    def opens(self, limit: Limit) -> int:
+        """When a later window of the limit begins in which the request fits."""
+
+
+def complete(refusal: Refusal, now: int, outlook: Outlook) -> None:
+    """Say whether and when retrying helps (rule 10.2), and offer that. Started, undrawn holds free nothing."""
     limits = refusal.limits
     refusal.waits_for_others = bool(limits) and all(limit.used + limit.asked <= limit.limit for limit in limits)
-    moments = [_fits_at(limit, expiries(limit)) for limit in limits]
-    if not limits or any(moment is None for moment in moments):
+    moments = [_fits_at(limit, outlook, refusal.allocation_id) for limit in limits]
+    known = [max(moment, now + 1) for moment in moments if moment is not None]
+    if not known or len(known) < len(limits) or (refusal.until is not None and max(known) >= refusal.until):
         refusal.retryable = False
         refusal.retry_at = None
         return
     refusal.retryable = True
-    refusal.retry_at = max(now + 1, *(moment for moment in moments if moment is not None))
+    refusal.retry_at = max(known)
+    # An expiry of its own would have passed by then.
+    request = {name: value for name, value in refusal.request.items() if name != "expiration_time"}
     refusal.offers.append(
-        {
-            "kind": "later",
-            "not_before": instants.iso(refusal.retry_at),
-            "request": refusal.request,
-            "saving": None,
-        }
+        {"kind": "later", "not_before": instants.iso(refusal.retry_at), "request": request, "saving": None}
     )
 
 
-def _fits_at(limit: Limit, expiries: list[Expiry]) -> int | None:
-    if limit.asked > limit.limit or limit.window_end >= FOREVER:
-        if limit.asked > limit.limit:
-            return None
-        return _freed_at(limit, expiries)
-    freed = _freed_at(limit, expiries)
-    return limit.window_end if freed is None else min(freed, limit.window_end)
+def _fits_at(limit: Limit, outlook: Outlook, without: str | None) -> int | None:
+    if limit.asked > limit.limit:
+        return None
+    freed = _freed_at(limit, outlook.expiries(limit, without))
+    if limit.window_end >= FOREVER:
+        return freed
+    return freed if freed is not None and freed < limit.window_end else outlook.opens(limit)
 
 
 def _freed_at(limit: Limit, expiries: list[Expiry]) -> int | None:

@@ -98,7 +98,6 @@ class Crossing(NamedTuple):
     """A balance that reached a level, or went past a hard limit."""
 
     policy: Policy
-    window: Line | None
     window_key: str
     unit: str
     threshold: Threshold | None
@@ -112,24 +111,30 @@ Posting = tuple["Lines", int, int, int, int]
 class Lines:
     """The balances that a posting set names for one session and task, each with its policy and window."""
 
-    __slots__ = ("balances", "changed", "has_hard_limit", "own", "posting_set", "shared")
+    __slots__ = ("balances", "changed", "hard", "own", "own_ids", "posting_set", "shared")
 
-    def __init__(self, posting_set: PostingSet, own: list[tuple[Line, Balance]], shared: "Lines | None" = None) -> None:
+    def __init__(
+        self,
+        posting_set: PostingSet,
+        own: list[tuple[Line, Balance]],
+        shared: "Lines | None" = None,
+        own_ids: tuple[str | None, str | None] = (None, None),
+    ) -> None:
         self.posting_set = posting_set
         self.shared = shared
         """The balances of the same posting set that every session and task shares."""
         self.own = own
         self.balances: list[tuple[Line, Balance]] = own if shared is None else [*shared.balances, *own]
-        self.has_hard_limit = any(line.policy.is_hard for line, _ in own)
-        if shared is not None and shared.has_hard_limit:
-            self.has_hard_limit = True
+        self.hard = [pair for pair in self.balances if pair[0].policy.is_hard]
+        self.own_ids = own_ids
+        """The session and task whose balances these are; None where no line needs it."""
         self.changed = False
 
 
 class Place:
     """Where usage of one scope is booked during a stretch of time: its posting set, and its rollup buckets."""
 
-    __slots__ = ("blank", "day_start", "end", "hour_start", "lines", "posting_set", "rollups", "start", "touched")
+    __slots__ = ("blank", "day_start", "end", "hour_start", "lines", "posting_set", "rollup", "start", "touched")
 
     def __init__(self, posting_set: PostingSet, start: int, end: int, hour_start: int, day_start: int) -> None:
         self.posting_set = posting_set
@@ -138,8 +143,8 @@ class Place:
         self.hour_start = hour_start
         self.day_start = day_start
         self.lines: dict[tuple[str | None, str | None], Lines] = {}
-        self.rollups: dict[str | None, Rollup] = {}
-        """Where a record without tags is summed, by its user."""
+        self.rollup: Rollup | None = None
+        """Where a record without tags is summed."""
         self.blank: Record | None = None
         """A record of this place with nothing used yet; to copy it is five times faster than to make one."""
         self.touched: set[tuple[str | None, str | None]] = set()
@@ -159,6 +164,7 @@ class State:
         self.holds_by_context: dict[str, list[Hold]] = {}
         self.records: dict[str, Record] = {}
         self.alerts: dict[str, Alert] = {}
+        self.new_alerts: list[Alert] = []
         self.entries: list[Entry] = []
         self.new_records: list[Record] = []
         self.changed_records: dict[str, Record] = {}
@@ -176,13 +182,13 @@ class State:
         """What storage was asked for a command that runs alone."""
         self._lines: dict[tuple[int, str | None, str | None], Lines] = {}
         self._places: dict[Scope, Place] = {}
-        self.identities: dict[int, Any] = {}
-        """Whose usage a command of this batch is, as it was found while loading; by the command's `id`."""
+        self.identities: dict[tuple[int, str], Any] = {}
+        """Whose usage a command of this batch is, as it was found while loading; by the command's `id` and caller."""
         self.plain: dict[int, tuple[Any, ...]] = {}
         """The commands of this batch that are plain records (see `bulk`), by the command's `id`."""
         self.plain_places: set[Any] = set()
         """Where plain records are posted, each loaded once."""
-        self.plans: dict[int, Any] = {}
+        self.plans: dict[tuple[int, str], Any] = {}
         """What an allocation request of this batch means, as it was worked out while loading; likewise."""
         self.scopes: dict[tuple[str | None, ...], Scope] = {}
         """The scopes that usage requests came to, by the fields they named."""
@@ -214,7 +220,7 @@ class State:
             if not windows:
                 return shared
         own = [(line, self.balances[line.policy.policy_id, window]) for line, window in windows]
-        return Lines(posting_set, own, shared)
+        return Lines(posting_set, own, shared, (None, None) if shared is None else (context_id, task_id))
 
     def place(self, scope: Scope, booked_at: int) -> Place:
         """Where usage that is recorded now is booked."""
@@ -251,21 +257,41 @@ class State:
                 self._cross(line, balance, "tokens", balance.used_tokens - tokens)
             if balance.used_cost >= balance.next_cost:
                 self._cross(line, balance, "cost", balance.used_cost - cost)
-        over = self._over_limits(lines, tokens, cost) if lines.has_hard_limit else 0
+        over = 0
+        if lines.hard:
+            before = {
+                id(balance): (
+                    balance.used_tokens + balance.held_tokens - tokens,
+                    balance.used_cost + balance.held_cost - cost,
+                )
+                for _, balance in lines.hard
+            }
+            over = self._over_limits(lines, before)
         return f"[[{lines.posting_set.set_id},{tokens},0,{cost},0]]", over
 
-    def post(self, postings: Iterable[Posting]) -> tuple[str, int]:
+    def post(
+        self, postings: Iterable[Posting], context_id: str | None = None, task_id: str | None = None
+    ) -> tuple[str, int]:
         """Change the balances. Gives the postings as the entry keeps them, and OVER_LIMIT when usage passed a limit.
 
+        `context_id` and `task_id` are the entry's own, where its postings may be of other sessions or tasks.
         Raises `Invalid` before anything is changed when an amount would leave 64 bits (rule 8.4).
         """
         postings = list(postings)
         if not self.fits(sum(abs(delta) for posting in postings for delta in posting[1:])):
             _check_amounts(postings)
+        before = {
+            id(balance): (balance.used_tokens + balance.held_tokens, balance.used_cost + balance.held_cost)
+            for lines, *_ in postings
+            for _, balance in lines.hard
+        }
         texts = []
         for lines, used_tokens, held_tokens, used_cost, held_cost in postings:
             self.note_change(lines)
-            texts.append(f"[{lines.posting_set.set_id},{used_tokens},{held_tokens},{used_cost},{held_cost}]")
+            number = lines.posting_set.set_id
+            if len(postings) > 1 and lines.own_ids not in ((None, None), (context_id, task_id)):
+                number = self._number_of_own(lines)
+            texts.append(f"[{number},{used_tokens},{held_tokens},{used_cost},{held_cost}]")
             grows = used_tokens > 0 or used_cost > 0
             for line, balance in lines.balances:
                 balance.held_tokens += held_tokens
@@ -279,9 +305,18 @@ class State:
                         self._cross(line, balance, "cost", balance.used_cost - used_cost)
         over = 0
         for lines, used_tokens, _, used_cost, _ in postings:
-            if lines.has_hard_limit:
-                over |= self._over_limits(lines, used_tokens, used_cost)
+            if lines.hard and (used_tokens > 0 or used_cost > 0):
+                over |= self._over_limits(lines, before)
         return f"[{','.join(texts)}]", over
+
+    def _number_of_own(self, lines: Lines) -> int:
+        """The set of these lines with their session and task spelt out: the entry's own ids are others."""
+        content = encode(
+            [(line.policy.policy_id, line.policy.version, balance.window_key) for line, balance in lines.balances]
+        )
+        number = number_of(content)
+        self.posting_sets[number] = content.decode()
+        return number
 
     def fits(self, growth: int) -> bool:
         """Whether no balance can leave 64 bits by growing so much; a cheap bound, exact checks follow when it fails."""
@@ -308,29 +343,28 @@ class State:
         levels = policy.token_thresholds if unit == "tokens" else policy.cost_thresholds
         after = balance.used_tokens if unit == "tokens" else balance.used_cost
         for level in policies.crossed(levels, before, after):
-            self.crossings.append(Crossing(policy, line, balance.window_key, unit, level, after))
+            self.crossings.append(Crossing(policy, balance.window_key, unit, level, after))
         if unit == "tokens":
             balance.next_tokens = policies.next_level(levels, after)
         else:
             balance.next_cost = policies.next_level(levels, after)
 
-    def _over_limits(self, lines: Lines, used_tokens: int, used_cost: int) -> int:
-        """OVER_LIMIT when what was used took a balance past a hard limit; the crossing is noted (rule 5)."""
+    def _over_limits(self, lines: Lines, before: dict[int, tuple[int, int]]) -> int:
+        """OVER_LIMIT when this posting took used + held past a hard limit, or further past it (rule 5)."""
         over = 0
-        for line, balance in lines.balances:
+        for line, balance in lines.hard:
             policy = line.policy
-            if not policy.is_hard:
-                continue
+            tokens_before, cost_before = before[id(balance)]
             tokens = balance.used_tokens + balance.held_tokens
             cost = balance.used_cost + balance.held_cost
-            for unit, amount, limit, used, grew in (
-                ("tokens", tokens, policy.hard_tokens, balance.used_tokens, used_tokens),
-                ("cost", cost, policy.hard_cost, balance.used_cost, used_cost),
+            for unit, amount, limit, used, was in (
+                ("tokens", tokens, policy.hard_tokens, balance.used_tokens, tokens_before),
+                ("cost", cost, policy.hard_cost, balance.used_cost, cost_before),
             ):
-                if grew > 0 and amount > limit:
+                if amount > limit and amount > was:
                     over = OVER_LIMIT
                     if used < limit:  # at or past it, the level 1.0 says so already
-                        self.crossings.append(Crossing(policy, line, balance.window_key, unit, None, amount))
+                        self.crossings.append(Crossing(policy, balance.window_key, unit, None, amount))
         return over
 
     # The journal
@@ -357,18 +391,18 @@ class State:
         """`rollup` for the most frequent case: a record that is added where usage is booked now."""
         if record.flags & _COUNTED or record.tags != "{}":
             return self.rollup(record, 1, parts)
-        rollup = place.rollups.get(record.user_id)
+        rollup = place.rollup
         if rollup is None:
-            rollup = place.rollups[record.user_id] = self._rollup_of(record)
+            rollup = place.rollup = self._rollup_of(record)
         rollup.counters[0] += 1
         rollup.add_parts(1, parts)
         return f"{rollup.prefix}[1,0,0,0,0,0,0],{record.parts}]"
 
     def rollup_prefix(self, place: Place, record: Record, sums: dict[str, list[int]], count: int) -> str:
         """Add many records like this one at once; gives how the rollup posting of each begins."""
-        rollup = place.rollups.get(record.user_id)
+        rollup = place.rollup
         if rollup is None:
-            rollup = place.rollups[record.user_id] = self._rollup_of(record)
+            rollup = place.rollup = self._rollup_of(record)
         rollup.counters[0] += count
         rollup.add_parts(1, sums)
         return rollup.prefix

@@ -1,6 +1,6 @@
 """Usage split into disjoint parts: each token is counted once and priced once (promise P7)."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -23,6 +23,10 @@ PARTS = TOKEN_PARTS + OTHER_PARTS
 Parts = dict[str, int]
 """Counts by part name; a part that is absent is zero, and zeros are absent."""
 
+MAX_COUNT = 2**53 - 1
+"""The largest count, milliseconds included: JSON numbers are exact up to it, and sums of many fit 64 bits."""
+
+_MOST_DIGITS = len(str(MAX_COUNT))
 _INPUT = frozenset(INPUT_PARTS)
 _OUTPUT = frozenset(OUTPUT_PARTS)
 _TOKENS = frozenset(TOKEN_PARTS)
@@ -90,7 +94,7 @@ class UsageCounts(Protocol):
 
     @property
     def seconds(self) -> Decimal | int:
-        """Time priced by its length; at most 3 decimal places."""
+        """Time priced by its length; at most 3 decimal places, at most `MAX_COUNT` milliseconds."""
 
     @property
     def pages(self) -> int:
@@ -128,7 +132,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 def parts_from_counts(counts: UsageCounts) -> Parts:
     """Split `counts` into disjoint parts; seconds become whole milliseconds.
 
-    Raises UsageError when parts exceed their total, a count is negative, or seconds have more than 3 places.
+    Raises UsageError when parts exceed their total, a count is negative, or seconds have more than 3 places or are
+    beyond what is counted.
 
     >>> parts_from_counts(Counts(input_tokens=10, output_tokens=5, cache_read_tokens=4))
     {'input': 6, 'cache_read': 4, 'output': 5, 'requests': 1}
@@ -225,14 +230,12 @@ def _rest(field: str, total: int | None, inside: tuple[int, ...]) -> int:
 
 
 def _milliseconds(seconds: Decimal | int) -> int:
-    if isinstance(seconds, int):
-        return seconds * 1000
-    try:
-        exact = seconds * 1000
-        whole = int(exact)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise UsageError("seconds", "must be a finite number") from None
-    if whole != exact:
+    exact = Decimal(seconds)
+    if not exact.is_finite():
+        raise UsageError("seconds", "must be a finite number")
+    if exact.adjusted() > _MOST_DIGITS or abs(whole := int(exact * 1000)) > MAX_COUNT:
+        raise UsageError("seconds", f"must be from 0 to {MAX_COUNT // 1000}")
+    if Decimal(whole) / 1000 != exact:
         raise UsageError("seconds", "may have at most 3 decimal places")
     return whole
 

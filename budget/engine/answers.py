@@ -81,10 +81,10 @@ def _settled(connection: Connection, entry: Entry, data: dict[str, Any]) -> Sett
     )
 
 
-def _corrected(_: Connection, entry: Entry, data: dict[str, Any]) -> Record | Settled:
+def _corrected(connection: Connection, entry: Entry, data: dict[str, Any]) -> Record | Settled:
     record = msgspec.convert(data["record"], Record)
-    if record.corrects is not None:
-        record.seq = entry.seq  # the entry was not numbered yet when it was written
+    (stored,) = holdings.records(connection, [entry.subject])
+    record.seq = stored.seq  # the batch was not numbered yet when the entry was written
     if (entry.idempotency_key or "").split("\x1f")[1:2] == [commands.Settle.operation]:
         return Settled(record=record, hold=msgspec.convert(data["hold"], Hold), tokens_released=0)
     return record

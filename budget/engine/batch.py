@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from budget.domain import alerts, allocations, bulk, commands, corrections, recording
+from budget.domain.budgets import Budget
 from budget.domain.errors import BudgetError, KeyReused
+from budget.domain.models import Model
+from budget.domain.policies import Policy
 from budget.domain.records import Alert, Hold, Record
-from budget.domain.state import State
+from budget.domain.state import Entry, State, encode
 from budget.engine import administration, answers, decisions
 from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.storage import alerts as stored_alerts
@@ -35,6 +38,7 @@ def run(
     """
     state = load(connection, memory, submissions, claims_known=claims_known)
     if state.facts["more_due"]:
+        raise_alerts(connection, state)
         journal.save(connection, state, state.facts["head"], [], memory.written)
         return None
     outcomes = decide(connection, state, submissions)
@@ -134,6 +138,8 @@ def _decide_one(
         answer = _decide(connection, state, submission)
     except BudgetError as error:
         return Outcome(error=error)
+    if claim is not None and state.next_entry == first:
+        _note_unchanged(state, submission, answer)
     outcome = Outcome(answer=answer, wrote=state.next_entry > first)
     if claim is not None and outcome.wrote:
         entry = state.entries[first]
@@ -187,21 +193,43 @@ def _decide(connection: Connection, state: State, submission: Submission) -> Any
     command, caller = submission.command, submission.caller
     plain = _PLAIN.get(type(command))
     if plain is not None:
-        return _snapshot(plain(state, command, caller))
+        return _snapshot(state, plain(state, command, caller))
     if isinstance(command, commands.RaiseAlerts):
         administration.find_standing(connection, state, command)
         return raise_alerts(connection, state)
     return administration.ALONE[type(command)](connection, state, command, caller)
 
 
-def _snapshot(answer: Any) -> Any:
-    # A later command of the batch may change the same hold; the answer is what this one left.
+def _note_unchanged(state: State, submission: Submission, answer: Any) -> None:
+    """A command that changed nothing claims its key all the same: its repeat must not change anything either."""
+    data: dict[str, Any]
+    if isinstance(answer, Hold):
+        kind, subject, data = "started", answer.allocation_id, {"hold": answer}
+    elif isinstance(answer, Alert):
+        kind, subject, data = "alert_changed", answer.alert_id, {"change": "acknowledged", "alert": answer}
+    elif isinstance(answer, Policy):
+        kind, subject, data = "policy_changed", answer.policy_id, {"before": answer, "after": answer}
+    elif isinstance(answer, Budget):
+        kind, subject, data = "budget_changed", answer.budget_id, {"before": answer, "after": answer}
+    elif isinstance(answer, Model):
+        kind, subject, data = "model_changed", f"{answer.provider}/{answer.model}", {"before": answer, "after": answer}
+    else:
+        return
+    caller = submission.caller.name
+    state.write(Entry(seq=0, at=state.now, kind=kind, caller=caller, subject=subject, data=encode(data).decode()))
+
+
+def _snapshot(state: State, answer: Any) -> Any:
+    # A later command of the batch may change the same hold or record; the answer is what this one left. Records
+    # made in this batch are known to nobody yet.
     if isinstance(answer, Record):
-        return answer
+        return copy.copy(answer) if answer.record_id in state.changed_records else answer
     if isinstance(answer, Hold):
         return copy.copy(answer)
     if isinstance(answer, allocations.Grant | recording.Settled):
         answer.hold = copy.copy(answer.hold)
+        if isinstance(answer, recording.Settled):
+            answer.record = _snapshot(state, answer.record)
     elif isinstance(answer, tuple) and isinstance(answer[0], Hold):
         return copy.copy(answer[0]), *answer[1:]
     return answer

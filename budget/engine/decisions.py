@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from budget.domain import money, refusals
+from budget.domain import money, periods, refusals
 from budget.domain.configuration import Line
 from budget.domain.errors import BudgetError, BudgetExceeded
-from budget.domain.records import Decision
+from budget.domain.records import Decision, Hold
 from budget.domain.state import Caller, State, encode
 from budget.storage import alerts, holdings
 from budget.storage.database import Connection
@@ -57,12 +57,12 @@ def finish(
     """Say when what was refused fits again, and give each refusal its decision; gives those to store."""
     kept: list[Decision] = []
     repeats: dict[str, int] = {}
-    ends = Expiries(connection)
+    outlook = Outlook(connection, state)
     for submission, outcome in zip(submissions, outcomes, strict=True):
         if not isinstance(outcome.error, BudgetExceeded):
             continue
         refusal = outcome.error.refusal
-        refusals.complete(refusal, state.now, ends.of)
+        refusals.complete(refusal, state.now, outlook)
         caller = submission.caller.name
         limit = refusal.limits[0].policy_id if refusal.limits else refusal.code
         refusal.decision_id, stored = counted.decision_for(state, caller, limit)
@@ -74,21 +74,58 @@ def finish(
     return kept
 
 
-class Expiries:
-    """What frees a window by itself, asked once a batch for each window that refused."""
+class Outlook:
+    """What frees a window by itself, and what later windows hold already; asked once a batch for each window.
 
-    def __init__(self, connection: Connection) -> None:
+    The database is as the batch found it; what the batch did to holds and balances stands in its state.
+    """
+
+    def __init__(self, connection: Connection, state: State) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, str], Sequence[refusals.Expiry]] = {}
+        self._state = state
+        self._stored: dict[tuple[str, str], Sequence[tuple[str, refusals.Expiry]]] = {}
 
-    def of(self, limit: refusals.Limit) -> list[refusals.Expiry]:
-        """The holds of the limit's window that end by themselves."""
+    def expiries(self, limit: refusals.Limit, without: str | None) -> list[refusals.Expiry]:
+        """The holds in a limit's window that end by themselves, but for one."""
+        line: Line = limit.line
         key = (limit.policy_id, limit.window)
-        if key not in self._known:
-            line: Line = limit.line
+        if key not in self._stored:
             keyed = limit.window if line.policy.keyed else None
-            self._known[key] = holdings.expiries(self._connection, line, keyed)
-        return list(self._known[key])
+            self._stored[key] = holdings.expiries(self._connection, line, keyed)
+        touched = self._state.holds
+        known = [expiry for hold_id, expiry in self._stored[key] if hold_id not in touched and hold_id != without]
+        return known + [
+            refusals.Expiry(hold.expires_at, hold.held_tokens, hold.held_cost)
+            for hold in touched.values()
+            if hold.allocation_id != without
+            and (hold.state == "open" or (hold.state == "started" and hold.records > 0))
+            and line.policy.matches(hold.scope)
+            and _is_in(hold, limit, line)
+        ]
+
+    def opens(self, limit: refusals.Limit) -> int:
+        """When a later window of the limit begins in which the request fits; usage may be booked a little ahead."""
+        policy = limit.line.policy
+        zone = policy.openings[-1].time_zone
+        at = limit.window_end
+        while True:
+            window = periods.window_at(policy.period, zone, at)
+            found = self._state.balances.get((policy.policy_id, window.key))
+            amounts = found.amounts if found is not None else self._stored_amounts(policy.policy_id, window.key)
+            taken = sum(amounts[:2]) if limit.unit == "tokens" else sum(amounts[2:])
+            if taken + limit.asked <= limit.limit:
+                return at
+            at = window.end
+
+    def _stored_amounts(self, policy_id: str, window_key: str) -> tuple[int, int, int, int]:
+        key = (policy_id, window_key)
+        return holdings.balances(self._connection, [key]).get(key, (0, 0, 0, 0))
+
+
+def _is_in(hold: Hold, limit: refusals.Limit, line: Line) -> bool:
+    if line.policy.keyed:
+        return limit.window in (f"c:{hold.context_id}", f"t:{hold.task_id}")
+    return line.start <= hold.created_at < line.end
 
 
 def _decision(refusal: refusals.Refusal, caller: str) -> Decision:

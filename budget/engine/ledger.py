@@ -85,6 +85,7 @@ class Ledger:
         self._batch_limit = batch_limit
         self._arrived = asyncio.Event()
         self._stopping = False
+        self._pricing_due = True
         self._tasks: list[asyncio.Task[None]] = []
 
     # Life
@@ -100,8 +101,8 @@ class Ledger:
                 prices = await asyncio.to_thread(lambda read=read: tuple(read()))  # type: ignore[misc]
                 await self.submit(commands.LoadPrices(source=source, version=version, prices=prices), SYSTEM)
         await self.refresh()
-        self._tasks.append(asyncio.create_task(self._sweep(), name="budget-sweep"))
         await self._price_usage()
+        self._tasks.append(asyncio.create_task(self._sweep(), name="budget-sweep"))
 
     async def stop(self) -> None:
         """Take nothing more, finish what was accepted, close."""
@@ -111,9 +112,11 @@ class Ledger:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self._tasks:
-            await self._tasks[0]
-        self.database.close()
+        try:
+            if self._tasks:
+                await self._tasks[0]
+        finally:
+            self.database.close()
 
     # Commands
 
@@ -124,13 +127,16 @@ class Ledger:
         if outcome.error is not None:
             raise outcome.error
         if isinstance(command, commands.SetPrice) and not outcome.replayed:
-            await self._price_usage()
+            with contextlib.suppress(BudgetError):  # the price stands; the sweep goes on with what is left
+                await self._price_usage()
         return outcome
 
     async def submit_many(self, submissions: list[Submission]) -> list[Outcome]:
         """Run these commands in one commit, each accepted or refused by itself. `Unavailable` when all must wait."""
         if self._stopping:
             raise Unavailable("the service is stopping")
+        if len(submissions) > 1 and any(submission.command.alone for submission in submissions):
+            return [outcome for submission in submissions for outcome in await self.submit_many([submission])]
         if self._queued and self._queued + len(submissions) > self._queue_limit:
             self.figures.rejected += len(submissions)
             raise Unavailable("too many commands are waiting; try again in a moment")
@@ -138,6 +144,8 @@ class Ledger:
         self._queue.append(group)
         self._queued += len(submissions)
         self._arrived.set()
+        if any(isinstance(submission.command, commands.SetPrice) for submission in submissions):
+            self._pricing_due = True
         return await group.future
 
     async def check(self, command: commands.Allocate, caller: Caller = ANONYMOUS) -> asking.Verdict:
@@ -182,7 +190,12 @@ class Ledger:
                 await self._arrived.wait()
                 continue
             groups = self._next_groups()
-            await self._run(groups)
+            try:
+                await self._run(groups)
+            except Exception:
+                log.exception("a batch could not be run")
+                for group in groups:
+                    _fail(group, Unavailable("the outcome is not known; ask again with the same key"))
 
     def _next_groups(self) -> list[_Group]:
         """What waits, up to the batch limit; a command that changes the rules comes alone."""
@@ -217,7 +230,8 @@ class Ledger:
                 log.warning("batch failed, running its commands one by one", commands=len(submissions), exc_info=True)
             outcomes = [await self._alone(submission) for submission in submissions]
         if any(submission.command.alone for submission in submissions):
-            await self.database.read(loading.current_configuration, self._memory)
+            with contextlib.suppress(Unavailable):  # the next batch looks again
+                await self.database.read(loading.current_configuration, self._memory)
         self._count(outcomes)
         at = 0
         for group in groups:
@@ -244,8 +258,6 @@ class Ledger:
             except BaseException:
                 self._memory.forget()
                 raise
-            else:
-                jump = 0
         self.figures.commits += 1
         self.figures.commit_seconds += time.perf_counter() - started
         return outcomes
@@ -287,15 +299,23 @@ class Ledger:
                     await self.submit(commands.Sweep(), SYSTEM)
                 if idle:
                     next_idle = time.monotonic() + IDLE_SWEEP_SECONDS
+                if self._pricing_due:
+                    await self._price_usage()
             except BudgetError as error:
                 log.warning("sweep failed", error=error.message)
+            except Exception:
+                log.exception("sweep failed")
 
     async def _price_usage(self) -> None:
         """Price what had no price, a bounded chunk a batch so that others get their turn (rule 8.2)."""
+        self._pricing_due = False
         after: Any = 0
-        while after is not None:
-            outcome = await self.submit(commands.PriceUsage(after=after), SYSTEM)
-            after = outcome.answer
+        try:
+            while after is not None:
+                after = (await self.submit(commands.PriceUsage(after=after), SYSTEM)).answer
+        except BaseException:
+            self._pricing_due = True
+            raise
 
 
 def _fail(group: _Group, error: BudgetError) -> None:
@@ -306,10 +326,10 @@ def _fail(group: _Group, error: BudgetError) -> None:
 def _check(
     connection: Connection, memory: loading.Memory, command: commands.Allocate, caller: Caller
 ) -> asking.Verdict:
-    state = loading.load(connection, memory, [Submission(command, caller)])
+    state = loading.load(connection, memory, [Submission(command, caller)], only_reads=True)
     verdict = asking.check(state, command, caller)
     if verdict.refusal is not None:
-        refusals.complete(verdict.refusal, state.now, decisions.Expiries(connection).of)
+        refusals.complete(verdict.refusal, state.now, decisions.Outlook(connection, state))
     return verdict
 
 

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 from budget.domain import instants, money, periods, policies
 from budget.domain.configuration import FOREVER, Configuration, Line
-from budget.domain.policies import SCOPE_FIELDS, Policy
+from budget.domain.policies import SCOPE_FIELDS, Amounts, Policy
 from budget.domain.records import Hold
-from budget.engine.buckets import plain
 from budget.engine.queries import Filters, Source, budget_in, listed
 from budget.storage import holdings
 from budget.storage.database import Connection
@@ -20,7 +19,6 @@ DUE = 5_000
 LEAST_ELAPSED = 20
 """A forecast needs this part of its window behind it: one twentieth."""
 
-Amounts = tuple[int, int, int, int]
 Place = tuple[str, str]
 
 
@@ -112,11 +110,9 @@ def _dropped(connection: Connection, places: list[Standing], found: Mapping[Plac
         if place.window_key is None or (place.policy.policy_id, place.window_key) in found:
             continue
         column = "context_id" if place.window_key.startswith("c:") else "task_id"
-        total = [0, 0, 0, 0]
-        for _, scope, amounts in holdings.keyed_contents(connection, column, [place.window_key[2:]]):
-            if place.policy.matches(scope):
-                total = [known + amount for known, amount in zip(total, amounts, strict=True)]
-        sums[place.policy.policy_id, place.window_key] = total[0], total[1], total[2], total[3]
+        contents = holdings.keyed_contents(connection, column, [place.window_key[2:]])
+        by_scope = ((scope, amounts) for _, scope, amounts in contents)
+        sums[place.policy.policy_id, place.window_key] = policies.matching_sum(by_scope, place.policy)
     return sums
 
 
@@ -146,7 +142,7 @@ def _rows(standing: Standing, now: int) -> list[dict[str, Any]]:
     if policy.token_limit is not None:
         rows.append(_row(standing, "tokens", policy.token_limit, policy.token_limit, now))
     if policy.cost_limit is not None and policy.cost_limit_nanocents is not None:
-        rows.append(_row(standing, "cost", plain(policy.cost_limit), policy.cost_limit_nanocents, now))
+        rows.append(_row(standing, "cost", policy.cost_limit, policy.cost_limit_nanocents, now))
     return rows
 
 

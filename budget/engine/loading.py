@@ -24,6 +24,9 @@ Touched = dict[tuple[str, str], Policy]
 EXPIRIES = 5000
 """The most holds that one transaction ends."""
 
+MOST_READ = 250_000
+"""The most due holds that a check counts as ended; the sweep leaves no more than a second's."""
+
 
 class Submission(msgspec.Struct):
     """A command, who sends it, and the key that makes it happen once."""
@@ -88,20 +91,29 @@ def current_configuration(connection: Connection, memory: Memory) -> Configurati
         return current
 
 
-def load(connection: Connection, memory: Memory, submissions: list[Submission], *, claims_known: bool = False) -> State:
+def load(
+    connection: Connection,
+    memory: Memory,
+    submissions: list[Submission],
+    *,
+    claims_known: bool = False,
+    only_reads: bool = False,
+) -> State:
     """The state that a batch decides on: every claim, hold, record and balance that its commands touch.
 
-    Holds that are due are ended first. When there are too many for one batch, as many as fit are all that it holds,
-    and `facts["more_due"]` says so.
+    Holds that are due are ended first. When there are too many for one batch, or a command will ask storage what
+    they hold, then as many as fit are all that the batch holds, and `facts["more_due"]` says so. A check `only_reads`.
     """
     current = current_configuration(connection, memory)
     head = journal.head(connection)
     # Strictly later than the last entry, so that the journal's order is the order of its times.
-    state = State(current, max(memory.clock.now(), head.at + 1), head.seq, memory.ids)
+    ids = Ids() if only_reads else memory.ids  # readers share a memory, and run in several threads
+    state = State(current, max(memory.clock.now(), head.at + 1), head.seq, ids)
     memory.last_at = max(memory.last_at, state.now)
-    due = holdings.due_holds(connection, state.now, EXPIRIES)
+    due = holdings.due_holds(connection, state.now, MOST_READ if only_reads else EXPIRIES)
+    asks_storage = any(submission.command.alone for submission in submissions)
     state.facts["head"] = head
-    state.facts["more_due"] = len(due) == EXPIRIES
+    state.facts["more_due"] = not only_reads and (len(due) == EXPIRIES or (bool(due) and asks_storage))
     if state.facts["more_due"]:
         submissions = []
     state.facts["claims"] = {}
@@ -180,7 +192,9 @@ def _touch(state: State, submission: Submission, touched: Touched) -> None:
         elif isinstance(command, commands.RecordUsage):
             _touch_usage(state, command, caller, touched)
         elif isinstance(command, commands.Allocate):
-            planned = state.plans[id(command)] = asking.plan(state.configuration, command, caller, state.now)
+            planned = state.plans[id(command), caller.name] = asking.plan(
+                state.configuration, command, caller, state.now
+            )
             _touch_place(state, planned.scope, state.now, command.context_id, command.task_id, touched)
             for other in asking.equivalents(state.configuration, command):
                 scope = asking.plan(state.configuration, other, caller, state.now).scope

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from budget.domain import instants, models, money, periods
+from budget.domain import instants, models, money, periods, policies
 from budget.domain.budgets import Budget
 from budget.domain.configuration import CONTEXT_WINDOW, TASK_WINDOW, Configuration
 from budget.domain.errors import Invalid, NotFound
@@ -239,14 +239,14 @@ def _granted(connection: Connection, entry: Entry) -> Decision:
         TASK_WINDOW: entry.task_id and f"t:{entry.task_id}",
     }
     places = [
-        (policy_id, version, window)
+        (configuration_storage.policy_version(connection, policy_id, version), keys.get(key, key))
         for policy_id, version, key in journal.posting_set(connection, set_id)
-        if (window := keys.get(key, key)) is not None
     ]
+    applied = [(policy, window) for policy, window in places if window is not None]
     limits = [
         row
-        for (policy_id, version, window), amounts in zip(places, data.get("before", ()), strict=False)
-        if (policy := configuration_storage.policy_version(connection, policy_id, version)) is not None
+        for (policy, window), amounts in zip(applied, data.get("before", ()), strict=False)
+        if policy is not None
         for row in _arithmetic(policy, window, amounts, tokens, cost)
     ]
     explanation = {
@@ -257,6 +257,7 @@ def _granted(connection: Connection, entry: Entry) -> Decision:
         "estimated_cost": money.to_dollars(cost),
         "price": data.get("price"),
         "limits": limits,
+        "not_applied": [policies.not_applied(policy) for policy, window in places if window is None and policy],
         "warnings": data.get("warnings", []),
         "as_of_seq": entry.seq - 1,
     }

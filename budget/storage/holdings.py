@@ -132,8 +132,8 @@ def keyed_contents(connection: Connection, column: str, ids: Iterable[str]) -> l
     return contents
 
 
-def expiries(connection: Connection, line: Line, keyed: str | None) -> list[Expiry]:
-    """When the holds in a policy's window end by themselves and what they free; started, undrawn ones free nothing.
+def expiries(connection: Connection, line: Line, keyed: str | None) -> list[tuple[str, Expiry]]:
+    """The holds in a policy's window that end by themselves, and what they free; started, undrawn ones free nothing.
 
     `keyed` is the window key where the window is a session or a task.
     """
@@ -144,10 +144,10 @@ def expiries(connection: Connection, line: Line, keyed: str | None) -> list[Expi
     else:
         place, bounds = f"{'context_id' if keyed.startswith('c:') else 'task_id'} = ?", (keyed[2:],)
     sql = (
-        "SELECT expires_at, held_tokens, held_cost FROM holds "
+        "SELECT allocation_id, expires_at, held_tokens, held_cost FROM holds "
         f"WHERE {_ACTIVE} AND (state = 'open' OR records > 0) AND {place}{scope} ORDER BY expires_at"
     )
-    return [Expiry(*row) for row in connection.exec_driver_sql(sql, (*bounds, *values))]
+    return [(row[0], Expiry(*row[1:])) for row in connection.exec_driver_sql(sql, (*bounds, *values))]
 
 
 def unpriced(connection: Connection, limit: int, after: int, models: Iterable[tuple[str, str]]) -> list[Record]:

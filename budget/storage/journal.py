@@ -85,9 +85,8 @@ def save(connection: Connection, state: State, before: Head, decisions: list[Dec
         entry.seq += base
     for record in state.new_records:
         record.seq += base
-    for alert in state.alerts.values():
-        if alert.raised_at == state.now and alert.seq < base:
-            alert.seq += base
+    for alert in state.new_alerts:
+        alert.seq += base
     _save_rows(connection, state, decisions)
     _save_sums(connection, state, written)
     configuration.save(connection, state)
@@ -109,7 +108,9 @@ def _save_rows(connection: Connection, state: State, decisions: list[Decision]) 
         [rows(record) for record in state.changed_records.values()],
         keep="seq",
     )
-    statements.replace_rows(connection, tables.alerts, [rows(alert) for alert in state.alerts.values()])
+    statements.replace_rows(
+        connection, tables.alerts, [rows(alert) for alert in (*state.alerts.values(), *state.new_alerts)]
+    )
     statements.replace_rows(connection, tables.decisions, [rows(decision) for decision in decisions])
 
 

@@ -41,6 +41,9 @@ def verify(connection: Connection) -> Verification:
                     _add(balances.setdefault((policy_id, key), [0, 0, 0, 0]), deltas)
         for posting in msgspec.json.decode(entry.rollups):
             _add_rollup(rollups, posting)
+    head = journal.head(connection).seq
+    if head != entries:
+        gaps.append(f"the head says {head}, the last entry is {entries}")
     differences = gaps
     differences += _compare("balance", _stored_balances(connection), balances)
     differences += _compare("rollup", _stored_rollups(connection), rollups)

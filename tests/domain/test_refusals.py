@@ -24,9 +24,22 @@ def a_limit(used=0, held=0, asked=100, limit=100, end=FOREVER) -> Limit:
     )
 
 
+class AnOutlook:
+    """Holds that end, and windows that begin empty."""
+
+    def __init__(self, expiries):
+        self._expiries = list(expiries)
+
+    def expiries(self, limit, without):
+        return self._expiries
+
+    def opens(self, limit):
+        return limit.window_end
+
+
 def completed(*limits: Limit, expiries=()) -> Refusal:
     refusal = Refusal(code="c", message="m", limits=list(limits), operation="allocate", request={})
-    refusals.complete(refusal, NOW, lambda _: list(expiries))
+    refusals.complete(refusal, NOW, AnOutlook(expiries))
     return refusal
 
 

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-from budget.domain import commands, instants, money, pricing
+from budget.domain import commands, instants, money, policies, pricing
 from budget.domain.asking import Plan, Verdict
-from budget.domain.configuration import FOREVER, TASK_WINDOW, Line
+from budget.domain.configuration import FOREVER, Line
 from budget.domain.state import Balance
 from budget.engine import decisions
 from budget.interfaces.rest import problems, views
@@ -59,7 +59,7 @@ def _cost_estimate(plan: Plan, command: commands.Allocate) -> dict[str, Any]:
 def _explanation(verdict: Verdict, command: commands.Allocate) -> dict[str, Any]:
     plan: Plan = verdict.plan
     price = plan.price
-    without_task = command.task_id is None
+    applied = {line.policy.policy_id for line, _ in verdict.lines.balances}
     return {
         "limits": [
             limit
@@ -68,9 +68,7 @@ def _explanation(verdict: Verdict, command: commands.Allocate) -> dict[str, Any]
         ],
         "price": None if price is None else views.price_view(price),
         "not_applied": [
-            {"policy_id": line.policy.policy_id, "period": line.policy.period, "why": "the request has no task_id"}
-            for line in plan.posting_set.lines
-            if without_task and line.window_key == TASK_WINDOW
+            policies.not_applied(line.policy) for line in plan.posting_set.keyed if line.policy.policy_id not in applied
         ],
     }
 
