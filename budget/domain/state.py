@@ -111,14 +111,13 @@ Posting = tuple["Lines", int, int, int, int]
 class Lines:
     """The balances that a posting set names for one session and task, each with its policy and window."""
 
-    __slots__ = ("balances", "changed", "hard", "own", "own_ids", "posting_set", "shared")
+    __slots__ = ("balances", "changed", "hard", "own", "posting_set", "shared")
 
     def __init__(
         self,
         posting_set: PostingSet,
         own: list[tuple[Line, Balance]],
         shared: "Lines | None" = None,
-        own_ids: tuple[str | None, str | None] = (None, None),
     ) -> None:
         self.posting_set = posting_set
         self.shared = shared
@@ -126,9 +125,12 @@ class Lines:
         self.own = own
         self.balances: list[tuple[Line, Balance]] = own if shared is None else [*shared.balances, *own]
         self.hard = [pair for pair in self.balances if pair[0].policy.is_hard]
-        self.own_ids = own_ids
-        """The session and task whose balances these are; None where no line needs it."""
         self.changed = False
+
+    def are_those_of(self, context_id: str | None, task_id: str | None) -> bool:
+        """Whether the set's session and task lines, read with these ids, name just these balances."""
+        keyed = [] if self.shared is None else [balance.window_key for _, balance in self.own]
+        return keyed == [key for _, key in self.posting_set.keyed_keys(context_id, task_id)]
 
 
 class Place:
@@ -220,7 +222,7 @@ class State:
             if not windows:
                 return shared
         own = [(line, self.balances[line.policy.policy_id, window]) for line, window in windows]
-        return Lines(posting_set, own, shared, (None, None) if shared is None else (context_id, task_id))
+        return Lines(posting_set, own, shared)
 
     def place(self, scope: Scope, booked_at: int) -> Place:
         """Where usage that is recorded now is booked."""
@@ -289,7 +291,7 @@ class State:
         for lines, used_tokens, held_tokens, used_cost, held_cost in postings:
             self.note_change(lines)
             number = lines.posting_set.set_id
-            if len(postings) > 1 and lines.own_ids not in ((None, None), (context_id, task_id)):
+            if len(postings) > 1 and not lines.are_those_of(context_id, task_id):
                 number = self._number_of_own(lines)
             texts.append(f"[{number},{used_tokens},{held_tokens},{used_cost},{held_cost}]")
             grows = used_tokens > 0 or used_cost > 0
