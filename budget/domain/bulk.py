@@ -6,15 +6,15 @@ change by the sums, and entries and records are made in one sweep. Anything else
 tests hold this against. A batch of 10,000 costs a third of what it would otherwise.
 """
 
+import itertools
 from typing import Any
 
 import msgspec
 
 from budget.domain import commands, pricing
-from budget.domain.configuration import PostingSet
 from budget.domain.policies import Scope
 from budget.domain.records import Record
-from budget.domain.state import Caller, Entry, Lines, State
+from budget.domain.state import MAX_AMOUNT, Caller, Entry, Lines, State
 
 WORTH_IT = 16
 """Runs shorter than this are recorded one by one."""
@@ -56,56 +56,67 @@ def session_of(record: Plain) -> str:
     return context_id
 
 
-def book(state: State, scope: Scope, run: list[Plain], caller: Caller) -> list[Record] | None:
-    """Record a run of one scope; None, with nothing changed, when it must be recorded one by one."""
+def book(state: State, scope: Scope, run: list[Plain], start: int, caller: Caller) -> list[Record] | None:
+    """Record what goes at once of a run, from `start` to before the record that reaches a level (maybe nothing).
+
+    None, when nothing of it can ever go at once.
+    """
     price = state.configuration.price(scope.provider, scope.model, state.now)
     rates = None if price is None else pricing.plain_rates(price)
     if price is None or rates is None:
         return None
-    input_rate, output_rate, request_rate = rates
-    costs = [(fields[0] * input_rate, fields[1] * output_rate) for fields in run]
-    place = state.place(scope, state.now)
-    sums: dict[str, list[int]] = {}
-    for fields, (input_cost, output_cost) in zip(run, costs, strict=True):
-        pair = sums.get(fields[_CONTEXT])
-        if pair is None:
-            pair = sums[fields[_CONTEXT]] = [0, 0]
-        pair[0] += fields[0] + fields[1]
-        pair[1] += input_cost + output_cost + request_rate
-    if not _add(state, place.posting_set, sums):
-        return None
-    return _write(state, scope, run, costs, request_rate, price.price_id, caller)
-
-
-def _add(state: State, posting_set: PostingSet, sums: dict[str, list[int]]) -> bool:
-    """Add the sums to the balances, if that reaches no level."""
+    posting_set = state.place(scope, state.now).posting_set
     shared = state.lines(posting_set, None, None)
-    additions = [(shared, sum(pair[0] for pair in sums.values()), sum(pair[1] for pair in sums.values()))]
-    if posting_set.keyed:
-        for context_id, (tokens, cost) in sums.items():
-            own = state.lines(posting_set, context_id, None)
-            if own is not shared:
-                additions.append((own, tokens, cost))
-    if not all(_is_quiet(lines, tokens, cost) for lines, tokens, cost in additions):
-        return False
-    if not state.fits(additions[0][1] + additions[0][2]):
-        return False
-    for lines, tokens, cost in additions:
-        state.note_change(lines)
-        for _, balance in lines.own:
-            balance.used_tokens += tokens
-            balance.used_cost += cost
-    return True
+    whole = _Sum(shared)
+    sessions: dict[str, _Sum] = {}
+    costs: list[tuple[int, int]] = []
+    for fields in itertools.islice(run, start, None):
+        given, made = fields[_INPUT] * rates[0], fields[_OUTPUT] * rates[1]
+        tokens, cost = fields[_INPUT] + fields[_OUTPUT], given + made + rates[2]
+        if whole.tokens + tokens > whole.token_room or whole.cost + cost > whole.cost_room:
+            break
+        if posting_set.keyed:
+            own = sessions.get(fields[_CONTEXT])
+            if own is None:
+                own = sessions[fields[_CONTEXT]] = _Sum(state.lines(posting_set, fields[_CONTEXT], None))
+            if own.tokens + tokens > own.token_room or own.cost + cost > own.cost_room:
+                break
+            own.tokens += tokens
+            own.cost += cost
+        whole.tokens += tokens
+        whole.cost += cost
+        costs.append((given, made))
+    if not costs or not state.fits(whole.tokens + whole.cost):
+        return []
+    whole.add_to(state)
+    for own in sessions.values():
+        if own.lines is not shared:
+            own.add_to(state)
+    return _write(state, scope, run[start : start + len(costs)], costs, rates[2], price.price_id, caller)
 
 
-def _is_quiet(lines: Lines, tokens: int, cost: int) -> bool:
-    return all(
-        balance.used_tokens + tokens < balance.next_tokens
-        and balance.used_cost + cost < balance.next_cost
-        and balance.used_tokens + balance.held_tokens + tokens <= line.policy.hard_tokens
-        and balance.used_cost + balance.held_cost + cost <= line.policy.hard_cost
-        for line, balance in lines.own
-    )
+class _Sum:
+    """What a run adds to some balances, and how much it may add before something must be said of it."""
+
+    __slots__ = ("cost", "cost_room", "lines", "token_room", "tokens")
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.tokens = self.cost = 0
+        self.token_room = self.cost_room = MAX_AMOUNT
+        for line, balance in lines.own:
+            used, cost, policy = balance.used_tokens, balance.used_cost, line.policy
+            left = policy.hard_tokens - used - balance.held_tokens
+            self.token_room = min(self.token_room, balance.next_tokens - used - 1, left)
+            left = policy.hard_cost - cost - balance.held_cost
+            self.cost_room = min(self.cost_room, balance.next_cost - cost - 1, left)
+
+    def add_to(self, state: State) -> None:
+        """Change the balances."""
+        state.note_change(self.lines)
+        for _, balance in self.lines.own:
+            balance.used_tokens += self.tokens
+            balance.used_cost += self.cost
 
 
 def _write(

@@ -3,6 +3,7 @@
 A command that is refused fails alone. Anything else that goes wrong fails the transaction, and so the batch.
 """
 
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.storage import alerts as stored_alerts
 from budget.storage import holdings, journal
 from budget.storage.database import Connection
+
+Claimed = dict[str, tuple[bytes | None, Outcome]]
+"""What the keys of this batch did so far, each with its command's fingerprint."""
 
 
 def run(
@@ -57,24 +61,41 @@ def run(
 
 def decide(connection: Connection, state: State, submissions: list[Submission]) -> list[Outcome]:
     """Each command in turn, on the state that the ones before it left; runs of plain records at once."""
-    claimed: dict[str, tuple[bytes | None, Outcome]] = {}
+    claimed: Claimed = {}
     outcomes: list[Outcome] = []
     while len(outcomes) < len(submissions):
         run, keys = _plain_run(state, submissions, len(outcomes), claimed)
-        booked = None
-        while booked is None and len(run) >= bulk.WORTH_IT:
-            booked = _book_run(state, run, keys)
-            if booked is None:  # somewhere in it a level is reached: what comes before may still go at once
-                run, keys = run[: len(run) // 2], keys[: len(run) // 2]
-        if booked is None:
+        if len(run) >= bulk.WORTH_IT:
+            outcomes += _decide_run(connection, state, run, keys, claimed)
+        else:
             outcomes += [_decide_one(connection, state, submission, claimed) for submission in run]
-            continue
-        claimed |= {
-            key: (submission.fingerprint, outcome)
-            for key, submission, outcome in zip(keys, run, booked, strict=True)
-            if key is not None
-        }
-        outcomes += booked
+    return outcomes
+
+
+def _decide_run(
+    connection: Connection, state: State, run: list[Submission], keys: list[str | None], claimed: Claimed
+) -> list[Outcome]:
+    """Plain records of one scope: at once, but for those around one that reaches a level."""
+    first, caller = run[0].command, run[0].caller
+    assert isinstance(first, commands.RecordUsage)  # noqa: S101 -- only these are plain
+    scope = None
+    with contextlib.suppress(BudgetError):  # each is refused for it, below
+        scope = recording.identify(state, first, caller).scope
+    fields = [state.plain[id(submission.command)] for submission in run]
+    outcomes: list[Outcome] = []
+    while len(outcomes) < len(run):
+        at, entry_at = len(outcomes), state.next_entry
+        records = None if scope is None else bulk.book(state, scope, fields, at, caller)
+        for entry, record, key, submission in zip(
+            itertools.islice(state.entries, entry_at, None), records or (), keys[at:], run[at:], strict=False
+        ):
+            outcome = Outcome(record, None, False, True)  # noqa: FBT003 -- by name it costs twice as much
+            outcomes.append(outcome)
+            if key is not None:
+                entry.idempotency_key, entry.fingerprint = key, submission.fingerprint
+                claimed[key] = (submission.fingerprint, outcome)
+        upto = len(run) if records is None else len(outcomes) + bulk.WORTH_IT
+        outcomes += [_decide_one(connection, state, submission, claimed) for submission in run[len(outcomes) : upto]]
     return outcomes
 
 
@@ -105,28 +126,11 @@ def _plain_run(
     return submissions[start : start + max(len(keys), 1)], keys or [None]
 
 
-def _book_run(state: State, run: list[Submission], keys: list[str | None]) -> list[Outcome] | None:
-    caller = run[0].caller
-    first = run[0].command
-    assert isinstance(first, commands.RecordUsage)  # noqa: S101 -- only these are plain
-    try:
-        scope = recording.identify(state, first, caller).scope
-    except BudgetError:
-        return None  # each is refused for it
-    at = state.next_entry
-    records = bulk.book(state, scope, [state.plain[id(submission.command)] for submission in run], caller)
-    if records is None:
-        return None
-    for entry, key, submission in zip(itertools.islice(state.entries, at, None), keys, run, strict=True):
-        entry.idempotency_key, entry.fingerprint = key, submission.fingerprint
-    return [Outcome(record, None, False, True) for record in records]  # noqa: FBT003 -- by name it costs twice as much
-
-
 def _decide_one(
     connection: Connection,
     state: State,
     submission: Submission,
-    claimed: dict[str, tuple[bytes | None, Outcome]],
+    claimed: Claimed,
 ) -> Outcome:
     claim = submission.claim
     if claim is not None:
@@ -169,7 +173,7 @@ def _earlier(
     state: State,
     submission: Submission,
     claim: str,
-    claimed: dict[str, tuple[bytes | None, Outcome]],
+    claimed: Claimed,
 ) -> Outcome | None:
     """The first answer to this key, or `KeyReused` when another command claimed it (P4)."""
     if claim in claimed:

@@ -112,3 +112,12 @@ def test_tekton_gave_every_budget_nineteen_policies():
     made = list(policies.default_policies())
     assert len(made) == 19
     assert sum("cost_limit" in fields for fields in made) == 4
+
+
+def test_what_a_session_contains_is_summed_over_the_scopes_that_match() -> None:
+    contents = [
+        (a_scope(model="m"), (1, 2, 3, 4)),
+        (a_scope(model="m"), (10, 20, 30, 40)),
+        (a_scope(model="n"), (5,) * 4),
+    ]
+    assert policies.matching_sum(contents, a_policy(model="m")) == (11, 22, 33, 44)

@@ -129,3 +129,14 @@ def test_negative_counts_are_refused(counts: Counts, field: str) -> None:
     with pytest.raises(UsageError) as refused:
         parts_from_counts(counts)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "1e30", "1e999999", "-1e30", "9007199254740.992", "0.0005"])
+def test_seconds_that_are_no_countable_milliseconds_are_refused(seconds: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parts_from_counts(Counts(seconds=Decimal(seconds)))
+    assert refused.value.field == "seconds"
+
+
+def test_the_most_seconds_are_counted_exactly() -> None:
+    assert parts_from_counts(Counts(seconds=Decimal("9007199254740.991")))["milliseconds"] == usage.MAX_COUNT

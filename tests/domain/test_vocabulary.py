@@ -33,3 +33,16 @@ def test_a_threshold_in_percent_becomes_a_ratio():
 def test_a_ratio_that_makes_no_sense_is_invalid(value):
     with pytest.raises(Invalid):
         vocabulary.ratio_above_zero(Decimal(value), "thresholds")
+
+
+@pytest.mark.parametrize(
+    ("value", "form"), [("1.00", "1"), ("1E+2", "100"), ("0E+5", "0"), ("0.80", "0.8"), ("12.50", "12.5")]
+)
+def test_equal_numbers_have_one_form(value, form):
+    assert str(vocabulary.normalised(Decimal(value), "cost_limit")) == form
+
+
+@pytest.mark.parametrize("value", ["1E+31", "1E-31", "0." + "1" * 31, "1E-99999999"])
+def test_a_number_of_too_many_digits_is_invalid(value):
+    with pytest.raises(Invalid, match="more than 30 digits"):
+        vocabulary.normalised(Decimal(value), "cost_limit")

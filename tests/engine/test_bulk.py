@@ -82,8 +82,9 @@ async def test_a_run_is_booked_at_once(book, monkeypatch):
     booked = []
 
     def watch(*args):
-        booked.append(len(args[2]))
-        return original(*args)
+        records = original(*args)
+        booked.append(len(records))
+        return records
 
     original = bulk.book
     monkeypatch.setattr(bulk, "book", watch)

@@ -257,6 +257,15 @@ async def test_rule_2_9_a_soft_limit_warns_and_offers_but_never_refuses(book):
     assert grant.offers[0]["request"]["model"] == "cheap"
 
 
+async def test_rule_2_9_an_equivalent_worth_more_than_a_hold_can_be_spoils_no_grant(book):
+    await book.price("dear", "1000", "1000")
+    await book.price("cheap", "0.000001", "0.000001")
+    await book.do(commands.SetModel(provider="acme", model="m", equivalents=(("acme", "dear"), ("acme", "cheap"))))
+    await book.policy("soft_limit", token_limit=1)
+    grant = await book.do(an_allocation(1_000_000))
+    assert [offer["request"]["model"] for offer in grant.offers] == ["cheap"]
+
+
 @pytest.mark.parametrize("kind", ["warn", "ignore"])
 async def test_rule_2_9_warn_and_ignore_only_count(book, kind):
     policy = await book.policy(kind, token_limit=10)
@@ -307,6 +316,23 @@ async def test_P12_one_alert_per_crossing_however_often_it_is_crossed(book):
         await book.do(commands.Void(record_id=record.record_id, reason="again"))
     raised = [a.threshold for a in await book.alerts() if a.policy_id == policy.policy_id]
     assert raised == ["0.8", "0.95", "1"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "change"),
+    [
+        ({"cost_limit": "100.00"}, {"cost_limit": Decimal("1E+2")}),
+        ({"token_limit": 10}, {"warning_threshold": Decimal("0.80")}),
+        ({"token_limit": 10, "thresholds": (Decimal("0.50"),)}, {"thresholds": (Decimal("0.5"),)}),
+    ],
+)
+async def test_P12_a_level_written_otherwise_is_the_same_level(book, stored, change):
+    policy = await book.policy("warn", **stored)
+    await book.record(100, 0, cost=Decimal(200))
+    before = await book.alerts()
+    changed = await book.do(commands.UpdatePolicy(policy_id=policy.policy_id, metadata={"note": "x"}, **change))
+    assert changed.version == 2
+    assert await book.alerts() == before
 
 
 async def test_P12_an_alert_is_written_in_the_transaction_that_crossed_it(book):

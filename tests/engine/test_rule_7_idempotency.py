@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from budget.domain import commands
+from budget.domain import commands, instants
 from budget.domain.errors import BudgetExceeded, KeyReused
 from budget.domain.state import Caller
 from budget.engine.loading import Submission
-from tests.engine.conftest import HOUR, a_usage, an_allocation
+from tests.engine.conftest import HOUR, MINUTE, a_usage, an_allocation
 
 
 async def _twice(book, command, key="k"):
@@ -43,6 +43,23 @@ async def test_P4_a_record_priced_since_is_answered_as_it_was(book):
     await book.price()
     assert (await book.stored(record)).cost > 0
     assert await book.record(key="k") == record
+
+
+async def test_P4_a_replayed_void_or_correction_of_a_corrected_record_is_the_first_answer(book):
+    record = await book.record()
+    first, again = await _twice(book, commands.Correct(record_id=record.record_id, reason="x", input_tokens=1), "c")
+    assert first == again
+    first, again = await _twice(book, commands.Void(record_id=first.record_id, reason="x"), "v")
+    assert first == again
+
+
+async def test_P4_a_replayed_settlement_of_a_provisional_charge_is_the_first_answer(book, clock):
+    hold = await book.hold(1000, expiration_time=instants.iso(clock.time + MINUTE))
+    await book.start(hold)
+    clock.time += 2 * MINUTE  # the settling batch itself ends the hold
+    command = commands.Settle(allocation_id=hold.allocation_id, input_tokens=1, output_tokens=2)
+    first, again = await _twice(book, command)
+    assert (first.record, first.hold) == (again.record, again.hold)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from budget.domain import commands
 from budget.domain.configuration import Rules
 from budget.domain.errors import BudgetExceeded, Invalid
 from budget.domain.records import COST_REPORTED, ESTIMATED, PARTLY_PRICED, TOTAL_DIFFERS, UNPRICED
+from budget.engine.loading import Submission
 from tests.engine.conftest import DAY, a_usage, an_allocation
 
 
@@ -141,6 +142,15 @@ async def test_rule_8_3_counts_that_are_missing_or_contradict_are_invalid(book, 
     assert error.field == field
 
 
+@pytest.mark.parametrize("seconds", ["1e30", "1e999999", "9007199254741", "0.0001"])
+async def test_seconds_beyond_what_is_counted_are_invalid_and_fail_no_batch(book, seconds):
+    before = book.ledger.figures.failed_batches
+    wrong = Submission(a_usage(1, 1, seconds=Decimal(seconds)))
+    good, bad = await book.ledger.submit_many([Submission(a_usage(1, 1)), wrong])
+    assert (good.error, bad.error.field) == (None, "seconds")
+    assert book.ledger.figures.failed_batches == before
+
+
 async def test_rule_8_3_a_part_without_a_rate_is_flagged_partly_priced(book):
     await book.price()
     assert (await book.record(images=2)).flags & PARTLY_PRICED
@@ -163,6 +173,10 @@ class TestHeldAtAWorstPrice:
         assert record.flags & (UNPRICED | ESTIMATED) == UNPRICED | ESTIMATED
         assert record.cost == 10 * 10_000_000 + 10 * 20_000_000
         await book.refusal(tokens=10_000)
+
+    async def test_rule_8_2_the_grant_says_that_its_cost_is_held(self, book):
+        (warning,) = (await book.do(an_allocation(100))).warnings
+        assert "held at the price assumed" in warning
 
     async def test_rule_8_2_and_priced_for_what_it_cost_when_a_price_comes(self, book):
         policy = await book.policy(cost_limit="1")

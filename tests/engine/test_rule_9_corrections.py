@@ -4,10 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from budget.domain import commands
-from budget.domain.errors import Conflict, NotAllowed
-from budget.domain.state import Caller
-from tests.engine.conftest import a_usage
+from budget.domain import commands, instants
+from budget.domain.configuration import Rules
+from budget.domain.errors import Conflict, Invalid, NotAllowed
+from budget.domain.records import ESTIMATED, PARTLY_PRICED, TOTAL_DIFFERS, UNPRICED
+from budget.domain.state import Caller, parts_of
+from tests.engine.conftest import MINUTE, a_usage
 
 
 def _correct(record, **fields):
@@ -120,3 +122,108 @@ async def test_a_correction_may_turn_plain_counts_into_parts(book):
     new = await book.do(_correct(record, cache_read_tokens=40))
     assert (new.input_tokens, new.total_tokens) == (100, 150)
     assert '"cache_read":[40' in new.parts
+
+
+async def test_P8_correcting_one_total_keeps_what_is_known_of_both(book):
+    await book.price(cache_read_cost_per_token=Decimal("0.000001"))
+    record = await book.record(100, 50, cache_read_tokens=80, reasoning_tokens=20, images=2, seconds=Decimal("1.5"))
+    same = await book.do(_correct(record, output_tokens=50))
+    assert (same.cost, parts_of(same)) == (record.cost, parts_of(record))
+    more = await book.do(_correct(same, input_tokens=110))
+    counts = {part: count for part, (count, _) in parts_of(more).items()}
+    assert counts == {
+        "input": 30, "cache_read": 80, "output": 30, "reasoning": 20, "images": 2, "milliseconds": 1500, "requests": 1,
+    }  # fmt: skip
+
+
+async def test_a_corrected_total_below_the_parts_that_it_keeps_is_invalid(book):
+    record = await book.record(100, 50, cache_read_tokens=80)
+    error = await book.error(_correct(record, input_tokens=70))
+    assert isinstance(error, Invalid)
+    assert error.field == "input_tokens"
+
+
+@pytest.mark.parametrize("fields", [{"output_tokens": 60}, {"model": "n"}, {"images": 1}])
+async def test_P8_a_reported_cost_outranks_whatever_else_is_corrected(book, fields):
+    await book.price("n")
+    record = await book.record(100, 50, cost=Decimal("1.50"))
+    new = await book.do(_correct(record, **fields))
+    assert (new.cost, new.flags, new.original_cost) == (record.cost, record.flags, "1.50")
+    assert (await book.do(_correct(new, cost=Decimal(2)))).original_cost == "2"
+
+
+async def test_a_credit_is_kept_by_who_may_not_give_one(book):
+    record = await book.record(cost=Decimal("-0.25"))
+    new = await book.do(_correct(record, component="apollo"), caller=Caller(key_id="k", is_admin=False))
+    assert new.cost == record.cost
+
+
+async def _with_unknown_usage(book):
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 20, "weird_tokens": 9}
+    return await book.do(
+        commands.RecordUsage(
+            context_id="c", component="rhetor", provider="acme", model="m", usage=usage, usage_format="openai_chat"
+        )
+    )
+
+
+async def test_a_correction_keeps_what_is_unknown_about_the_usage(book):
+    await book.price()
+    record = await _with_unknown_usage(book)
+    assert record.flags == PARTLY_PRICED | TOTAL_DIFFERS
+    new = await book.do(_correct(record, component="apollo"))
+    assert (new.unknown_usage, new.flags, new.parts) == (record.unknown_usage, record.flags, record.parts)
+    more = await book.do(_correct(new, output_tokens=6))
+    assert (more.unknown_usage, more.flags, more.total_tokens) == (record.unknown_usage, record.flags, 21)
+
+
+async def test_a_correction_by_the_providers_usage_says_everything_anew(book):
+    await book.price()
+    record = await _with_unknown_usage(book)
+    new = await book.do(_correct(record, usage={"prompt_tokens": 10}, usage_format="openai_chat"))
+    assert (new.unknown_usage, new.flags, new.total_tokens) == (None, 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("split", "other"), [({"input_tokens": 12, "output_tokens": 7}, 0), ({"input_tokens": 12}, 8), ({}, 20)]
+)
+async def test_a_split_that_becomes_known_is_taken_out_of_the_total(book, split, other):
+    await book.price()
+    record = await book.do(
+        commands.RecordUsage(
+            context_id="c", component="r", provider="acme", model="m", usage={"total_tokens": 20},
+            usage_format="openai_chat",
+        )
+    )  # fmt: skip
+    assert (record.input_tokens, record.total_tokens) == (None, 20)
+    new = await book.do(_correct(record, task_type="code", **split))
+    assert new.total_tokens == sum(split.values()) + other
+
+
+async def test_a_correction_with_a_price_is_no_estimate_any_more(book):
+    book.rules = Rules(
+        unpriced="hold", unpriced_input_cost_per_token=Decimal(1), unpriced_output_cost_per_token=Decimal(1)
+    )
+    await book.restart()
+    record = await book.record()
+    assert record.flags == UNPRICED | ESTIMATED
+    assert (await book.do(_correct(record, component="apollo"))).flags == record.flags
+    await book.price("n")
+    new = await book.do(_correct(await book.record(), model="n"))
+    assert new.flags == 0
+
+
+@pytest.mark.parametrize("command", [commands.Void, commands.Correct])
+async def test_a_provisional_charge_is_settled_not_corrected(book, clock, command):
+    policy = await book.policy(token_limit=5000)
+    hold = await book.hold(1000, expiration_time=instants.iso(clock.time + MINUTE))
+    await book.start(hold)
+    clock.time += 2 * MINUTE
+    await book.sweep()
+    record_id = (await book.stored_hold(hold)).provisional_record_id
+    error = await book.error(command(record_id=record_id, reason="never ran"))
+    assert isinstance(error, Conflict)
+    assert error.details == {"allocation_id": hold.allocation_id}
+    await book.settle(hold, 100, 50)
+    assert (await book.balance(policy))[0] == 150
+    await book.do(command(record_id=record_id, reason="after all"))
