@@ -208,13 +208,14 @@ async def test_P10_asking_for_what_is_left_is_granted(book, tokens):
 
 async def test_rule_2_6_a_grants_explanation_says_which_limits_did_not_apply(book):
     await book.price()
-    policy = await book.policy("hard_limit", "per_task", token_limit=10)
-    await book.policy("hard_limit", "per_session", token_limit=10_000)
-    grant = await book.do(an_allocation(100))
+    budget_id = (await book.budget()).budget_id
+    policy = await book.policy("hard_limit", "per_task", budget_id=budget_id, token_limit=10)
+    await book.policy("hard_limit", "per_session", budget_id=budget_id, token_limit=10_000)
+    grant = await book.do(an_allocation(100, budget_id=budget_id))
     explanation = msgspec.json.decode((await queries.get_decision(book.ledger, grant.decision_id)).explanation)
     missing = {"policy_id": policy.policy_id, "period": "per_task", "reason": "the request has no task_id"}
     assert explanation["not_applied"] == [missing]
     assert [limit["period"] for limit in explanation["limits"]] == ["per_session"]
-    named = await book.do(an_allocation(5, task_id="t"))
+    named = await book.do(an_allocation(5, budget_id=budget_id, task_id="t"))
     explanation = msgspec.json.decode((await queries.get_decision(book.ledger, named.decision_id)).explanation)
     assert explanation["not_applied"] == []
