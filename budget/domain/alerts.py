@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from budget.domain import commands, instants, money
 from budget.domain.errors import NotFound
 from budget.domain.records import Alert
@@ -118,9 +116,8 @@ def acknowledge(state: State, command: commands.AcknowledgeAlert, caller: Caller
 
 def raise_alert(state: State, alert: Alert) -> None:
     """Write an alert to the journal, after the entry that crossed the level."""
-    alert.seq = state.next_entry
+    alert.seq = state.next_seq
     state.new_alerts.append(alert)
-    told = {name: value for name, value in msgspec.structs.asdict(alert).items() if name != "seq"}
     state.write(
         Entry(
             seq=0,
@@ -128,6 +125,6 @@ def raise_alert(state: State, alert: Alert) -> None:
             kind="alert_changed",
             caller="system",
             subject=alert.alert_id,
-            data=encode({"change": "raised", "alert": told}).decode(),
+            data=encode({"change": "raised", "alert": alert}).decode(),
         )
     )

@@ -244,7 +244,7 @@ def _charge_provisionally(state: State, hold: Hold, caller: Caller) -> None:
     hour_start, day_start = state.buckets(hold.budget_id, hold.created_at)
     parts = {"other": [tokens, cost], "requests": [1, 0]}
     record = Record(
-        seq=state.next_entry,
+        seq=state.next_seq,
         record_id=state.new_id(),
         allocation_id=hold.allocation_id,
         budget_id=hold.budget_id,

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from budget.domain import commands, instants, pricing, refusals, vocabulary
+from budget.domain import commands, instants, policies, pricing, refusals, vocabulary
 from budget.domain.budgets import Budget
 from budget.domain.configuration import Configuration, PostingSet
 from budget.domain.errors import Conflict, Invalid
@@ -98,6 +98,10 @@ def refused(
         return None
     refusal.as_of_seq = state.as_of_seq
     refusal.decided_at = state.now
+    applied = {line.policy.policy_id for line, _ in lines.balances}
+    refusal.not_applied = [
+        policies.not_applied(line.policy) for line in planned.posting_set.keyed if line.policy.policy_id not in applied
+    ]
     refusal.offers = [
         *_fewer_tokens(state, command, caller, planned),
         *_other_models(state, command, caller, planned),

@@ -131,7 +131,7 @@ def _write(
     place, now, name = state.place(scope, state.now), state.now, caller.name
     hour, day, set_id = place.hour_start, place.day_start, place.posting_set.set_id
     budget_id, tier, provider, model, component, task_type, user_id, key_id = scope
-    new_id, seq = state.new_id, state.next_entry
+    new_id, seq = state.new_id, state.next_seq
     records = []
     for at, ((given, made, key, context_id, *_), (input_cost, output_cost)) in enumerate(
         zip(run, costs, strict=True), seq

@@ -183,7 +183,7 @@ def new_record(
     booked_at = occurred_at if hold is None else hold.created_at
     place = state.place(identity.scope, booked_at)
     record = copy.copy(place.blank or _blank(state, identity.scope, place))
-    record.seq = state.next_entry
+    record.seq = state.next_seq
     record.record_id = state.new_id()
     record.context_id = identity.context_id
     record.task_id = identity.task_id

@@ -66,6 +66,8 @@ class Refusal(msgspec.Struct, kw_only=True):
     estimated_tokens: int = 0
     allocation_id: str | None = None
     """The hold that asked for more, in an increase: it does not wait for itself."""
+    not_applied: list[dict[str, str]] = []
+    """The session and task policies that did not apply, and why (rule 2.6)."""
     until: int | None = None
     """When that hold, or one of its windows, ends: nothing can be granted to it from then on."""
 

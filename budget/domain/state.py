@@ -77,7 +77,7 @@ class Balance:
 
 
 class Entry(msgspec.Struct, kw_only=True, gc=False):
-    """One line of the journal. `seq` is its place in the batch until the batch is numbered."""
+    """One line of the journal."""
 
     seq: int
     at: int
@@ -373,9 +373,14 @@ class State:
 
     def write(self, entry: Entry) -> Entry:
         """Append to the batch's part of the journal."""
-        entry.seq = len(self.entries)
+        entry.seq = self.next_seq
         self.entries.append(entry)
         return entry
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next entry will have, unless another replica writes first."""
+        return self.head_seq + 1 + len(self.entries)
 
     @property
     def next_entry(self) -> int:

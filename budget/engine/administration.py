@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from budget.domain import administration, changes, commands, corrections
+from budget.domain import administration, changes, commands, corrections, policies
 from budget.domain.policies import Policy
 from budget.domain.state import Balance, Caller, State
 from budget.engine.loading import EXPIRIES, Touched, load_balances, touch_scope
@@ -45,13 +45,10 @@ def _change(connection: Connection, state: State, change: changes.Change, caller
     return change.answer
 
 
-def _keyed_target(connection: Connection, policy: Policy, key: str) -> tuple[int, int, int, int]:
+def _keyed_target(connection: Connection, policy: Policy, key: str) -> policies.Amounts:
     column = "context_id" if key.startswith("c:") else "task_id"
-    totals = [0, 0, 0, 0]
-    for _, scope, amounts in holdings.keyed_contents(connection, column, [key[2:]]):
-        if policy.matches(scope):
-            totals = [total + amount for total, amount in zip(totals, amounts, strict=True)]
-    return totals[0], totals[1], totals[2], totals[3]
+    contents = holdings.keyed_contents(connection, column, [key[2:]])
+    return policies.matching_sum(((scope, amounts) for _, scope, amounts in contents), policy)
 
 
 def _create_budget(connection: Connection, state: State, command: commands.CreateBudget, caller: Caller) -> Any:

@@ -153,6 +153,7 @@ def explain(refusal: refusals.Refusal) -> dict[str, Any]:
         "estimated_tokens": refusal.estimated_tokens,
         "estimated_cost": money.to_dollars(refusal.estimated_cost),
         "limits": [limit_view(limit) for limit in refusal.limits],
+        "not_applied": refusal.not_applied,
         "as_of_seq": refusal.as_of_seq,
         "retryable": refusal.retryable,
         "retry_at": refusal.retry_at,

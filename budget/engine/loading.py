@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from budget.domain import administration, allocations, asking, bulk, commands, corrections, models, recording
+from budget.domain import administration, allocations, asking, bulk, commands, corrections, models, policies, recording
 from budget.domain.configuration import Configuration, Rules
 from budget.domain.errors import BudgetError
 from budget.domain.ids import Ids
@@ -196,9 +196,8 @@ def _touch(state: State, submission: Submission, touched: Touched) -> None:
                 state.configuration, command, caller, state.now
             )
             _touch_place(state, planned.scope, state.now, command.context_id, command.task_id, touched)
-            for other in asking.equivalents(state.configuration, command):
-                scope = asking.plan(state.configuration, other, caller, state.now).scope
-                _touch_place(state, scope, state.now, command.context_id, command.task_id, touched)
+            for _, other in asking.alternatives(state.configuration, command, caller, state.now):
+                _touch_place(state, other.scope, state.now, command.context_id, command.task_id, touched)
         else:
             allocation_id = getattr(command, "allocation_id", None)
             if allocation_id is not None and allocation_id in state.holds:
@@ -299,12 +298,6 @@ def _open_keyed(connection: Connection, state: State, absent: list[tuple[Policy,
             for found, scope, amounts in holdings.keyed_contents(connection, column, ids):
                 contents.setdefault(prefix + found, []).append((scope, amounts))
     for policy, key in absent:
-        matching = [amounts for scope, amounts in contents.get(key, ()) if policy.matches(scope)]
-        if matching:
-            target = (
-                sum(amounts[0] for amounts in matching),
-                sum(amounts[1] for amounts in matching),
-                sum(amounts[2] for amounts in matching),
-                sum(amounts[3] for amounts in matching),
-            )
+        target = policies.matching_sum(contents.get(key, ()), policy)
+        if any(target):
             administration.open_keyed(state, policy, key, target)

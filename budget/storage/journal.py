@@ -80,13 +80,11 @@ _REMEMBERED = 100_000
 
 def save(connection: Connection, state: State, before: Head, decisions: list[Decision], written: Written) -> Head:
     """Write what a batch changed and number its entries; gives the new head. Commits nothing itself."""
-    base = before.seq + 1
-    for entry in state.entries:
-        entry.seq += base
-    for record in state.new_records:
-        record.seq += base
-    for alert in state.new_alerts:
-        alert.seq += base
+    moved = before.seq - state.head_seq  # other replicas may have written since the batch was loaded
+    if moved:
+        numbered: list[Entry | Record | Alert] = [*state.entries, *state.new_records, *state.new_alerts]
+        for row in numbered:
+            row.seq += moved
     _save_rows(connection, state, decisions)
     _save_sums(connection, state, written)
     configuration.save(connection, state)

@@ -79,11 +79,11 @@ async def test_at_once_and_one_by_one_write_the_same(template, tmp_path_factory,
 
 
 async def test_a_run_is_booked_at_once(book, monkeypatch):
-    booked = []
+    booked: list[int] = []
 
     def watch(*args):
         records = original(*args)
-        booked.append(len(records))
+        booked.append(len(records or ()))
         return records
 
     original = bulk.book

@@ -219,3 +219,23 @@ async def test_rule_2_6_a_grants_explanation_says_which_limits_did_not_apply(boo
     named = await book.do(an_allocation(5, budget_id=budget_id, task_id="t"))
     explanation = msgspec.json.decode((await queries.get_decision(book.ledger, named.decision_id)).explanation)
     assert explanation["not_applied"] == []
+
+
+async def test_rule_2_6_a_stored_refusal_says_which_limits_did_not_apply(book):
+    policy = await book.policy(period="per_task", token_limit=5)
+    await book.policy(token_limit=100)
+    await book.refusal(tokens=200)
+    ((explanation,),) = await book.rows("SELECT explanation FROM decisions")
+    (unapplied,) = msgspec.json.decode(explanation)["not_applied"]
+    assert unapplied["policy_id"] == policy.policy_id
+
+
+async def test_an_equivalent_that_is_too_dear_hides_no_other(book):
+    await book.price()
+    await book.price("dear", "1000", "1000")
+    await book.price("cheap", "0.000001", "0.000001")
+    equivalents = (("acme", "dear"), ("acme", "cheap"))
+    await book.do(commands.SetModel(provider="acme", model="m", equivalents=equivalents))
+    await book.policy("soft_limit", token_limit=1)
+    await book.policy(token_limit=0, model="cheap")
+    assert (await book.do(an_allocation(1_000_000))).offers == []

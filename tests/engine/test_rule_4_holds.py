@@ -274,3 +274,10 @@ async def test_unknown_ids_are_not_found(book):
         commands.UpdateBudget(budget_id="x", name="n"),
     ):
         assert isinstance(await book.error(command), NotFound)
+
+
+async def test_a_charge_made_and_settled_in_one_batch_keeps_its_place_in_the_journal(book):
+    hold = await book.start(await book.hold(1000))
+    book.clock.time += DAY + MINUTE
+    settled = await book.settle(hold)
+    assert settled.record.seq == (await book.stored(settled.record)).seq
