@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from budget.domain import changes, periods, policies
+from budget.domain.balances import Balance, Crossing
 from budget.domain.configuration import FOREVER, Line, number_of
 from budget.domain.policies import Policy
 from budget.domain.records import OVER_LIMIT
-from budget.domain.state import Balance, Caller, Crossing, Entry, State, encode
+from budget.domain.state import Caller, State, encode
 
 Amounts = tuple[int, int, int, int]
 
@@ -43,15 +44,14 @@ def apply(state: State, change: changes.Change, caller: Caller, targets: dict[tu
     for budget in change.budgets:
         before = configuration.budgets.get(budget.budget_id)
         state.new_budgets[budget.budget_id] = budget
-        _note(state, "budget_changed", budget.budget_id, caller, before=before, after=budget)
+        state.note("budget_changed", budget.budget_id, caller, before=before, after=budget)
     opening = {policy.policy_id for policy in change.opens}
     for policy in change.policy_versions:
         state.new_policies[policy.policy_id] = policy
         posted = _open(state, policy, targets) if policy.policy_id in opening else []
         flags = _past_already(state, policy)
         before_policy = configuration.policies.get(policy.policy_id)
-        _note(
-            state,
+        state.note(
             "policy_changed",
             policy.policy_id,
             caller,
@@ -62,8 +62,7 @@ def apply(state: State, change: changes.Change, caller: Caller, targets: dict[tu
         )
     for model in change.model_rows:
         state.new_models.append(model)
-        _note(
-            state,
+        state.note(
             "model_changed",
             f"{model.provider}/{model.model}",
             caller,
@@ -75,7 +74,7 @@ def apply(state: State, change: changes.Change, caller: Caller, targets: dict[tu
 
 def note_prices(state: State, subject: str, caller: Caller, **data: Any) -> None:
     """The journal's line for new prices: one for a price that was set, one for a whole list."""
-    _note(state, "price_changed", subject, caller, **data)
+    state.note("price_changed", subject, caller, **data)
 
 
 def _open(state: State, policy: Policy, targets: dict[tuple[str, str], Amounts]) -> list[str]:
@@ -109,9 +108,7 @@ def open_keyed(state: State, policy: Policy, key: str, target: Amounts) -> None:
     posted = open_balance(state, policy, key, target)
     if posted:
         raise_standing(state, Line(policy, key, 0, FOREVER), state.balances[policy.policy_id, key])
-        _note(
-            state, "policy_changed", policy.policy_id, Caller(key_id="system"), postings=f"[{posted[0]}]", opening=key
-        )
+        state.note("policy_changed", policy.policy_id, Caller(key_id="system"), postings=f"[{posted[0]}]", opening=key)
 
 
 def close_balance(state: State, balance: Balance, policy: Policy | None, caller: Caller) -> None:
@@ -121,8 +118,7 @@ def close_balance(state: State, balance: Balance, policy: Policy | None, caller:
     number = number_of(content)
     state.posting_sets[number] = content.decode()
     deltas = ",".join(str(-amount) for amount in balance.amounts)
-    _note(
-        state,
+    state.note(
         "policy_changed",
         balance.policy_id,
         caller,
@@ -168,27 +164,3 @@ def raise_standing(state: State, line: Line, balance: Balance) -> int:
             if used < hard:
                 state.crossings.append(Crossing(policy, balance.window_key, unit, None, used + held))
     return flags
-
-
-def _note(
-    state: State,
-    kind: str,
-    subject: str,
-    caller: Caller,
-    *,
-    postings: str = "[]",
-    flags: int = 0,
-    **data: Any,
-) -> None:
-    state.write(
-        Entry(
-            seq=0,
-            at=state.now,
-            kind=kind,
-            caller=caller.name,
-            subject=subject,
-            postings=postings,
-            flags=flags,
-            data=encode(data).decode(),
-        )
-    )

@@ -3,9 +3,10 @@
 from typing import Any
 
 from budget.domain import commands, instants, money
+from budget.domain.balances import Crossing
 from budget.domain.errors import NotFound
 from budget.domain.records import Alert
-from budget.domain.state import Caller, Crossing, Entry, State, encode
+from budget.domain.state import SYSTEM, Caller, State, encode
 
 OVER = "over_limit"
 """The threshold of an alert that says used + held went past a hard limit while used alone had not."""
@@ -101,16 +102,7 @@ def acknowledge(state: State, command: commands.AcknowledgeAlert, caller: Caller
     if alert.acknowledged_at is None:
         alert.acknowledged_at = state.now
         alert.acknowledged_by = command.acknowledged_by or caller.name
-        state.write(
-            Entry(
-                seq=0,
-                at=state.now,
-                kind="alert_changed",
-                caller=caller.name,
-                subject=alert.alert_id,
-                data=encode({"change": "acknowledged", "alert": alert}).decode(),
-            )
-        )
+        state.note("alert_changed", alert.alert_id, caller, change="acknowledged", alert=alert)
     return alert
 
 
@@ -118,13 +110,4 @@ def raise_alert(state: State, alert: Alert) -> None:
     """Write an alert to the journal, after the entry that crossed the level."""
     alert.seq = state.next_seq
     state.new_alerts.append(alert)
-    state.write(
-        Entry(
-            seq=0,
-            at=state.now,
-            kind="alert_changed",
-            caller="system",
-            subject=alert.alert_id,
-            data=encode({"change": "raised", "alert": alert}).decode(),
-        )
-    )
+    state.note("alert_changed", alert.alert_id, SYSTEM, change="raised", alert=alert)

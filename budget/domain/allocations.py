@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from budget.domain import asking, commands, pricing, refusals
+from budget.domain.balances import Lines
 from budget.domain.errors import BudgetExceeded, Conflict, Invalid, NotFound
 from budget.domain.records import ESTIMATED, PROVISIONAL, UNPRICED, Hold, Record
-from budget.domain.state import Caller, Entry, Lines, State, encode
+from budget.domain.state import Caller, State, encode
 
 
 class Grant(msgspec.Struct, kw_only=True):
@@ -36,26 +37,18 @@ def allocate(state: State, command: commands.Allocate, caller: Caller) -> Grant:
     hold = _new_hold(state, command, planned, expires_at)
     postings, _ = state.post([(lines, 0, hold.held_tokens, 0, hold.held_cost)])
     state.add_hold(hold)
-    state.write(
-        Entry(
-            seq=0,
-            at=state.now,
-            kind="held",
-            caller=caller.name,
-            subject=hold.allocation_id,
-            context_id=hold.context_id,
-            task_id=hold.task_id,
-            postings=postings,
-            flags=hold.flags,
-            data=encode(
-                {
-                    "expires_at": expires_at,
-                    "before": before,
-                    "price": hold.price_id,
-                    **({"warnings": warnings, "offers": offers} if warnings or offers else {}),
-                }
-            ).decode(),
-        )
+    said: dict[str, Any] = {"warnings": warnings, "offers": offers} if warnings or offers else {}
+    state.note(
+        "held",
+        hold.allocation_id,
+        caller,
+        of=hold,
+        postings=postings,
+        flags=hold.flags,
+        expires_at=expires_at,
+        before=before,
+        price=hold.price_id,
+        **said,
     )
     return Grant(hold=hold, decision_id=hold.allocation_id, warnings=warnings, offers=offers)
 
@@ -179,7 +172,7 @@ def increase(state: State, command: commands.Increase, caller: Caller) -> Hold:
     hold.held_cost += cost
     hold.estimated_cost += cost
     state.hold_changed(hold)
-    _note(state, "increased", hold, caller, postings, tokens=command.tokens, before=before_amounts)
+    _note(state, "increased", hold, caller, postings=postings, tokens=command.tokens, before=before_amounts)
     return hold
 
 
@@ -216,7 +209,7 @@ def release(state: State, command: commands.Release, caller: Caller) -> tuple[Ho
         )
     freed = hold.held_tokens
     postings = free(state, hold, "released", "release")
-    _note(state, "released", hold, caller, postings, tokens_released=freed, reason=command.reason)
+    _note(state, "released", hold, caller, postings=postings, tokens_released=freed, reason=command.reason)
     return hold, freed
 
 
@@ -236,7 +229,7 @@ def expire(state: State, hold: Hold, caller: Caller) -> None:
         _charge_provisionally(state, hold, caller)
         return
     postings = free(state, hold, "expired", "expiry")
-    _note(state, "expired", hold, caller, postings)
+    _note(state, "expired", hold, caller, postings=postings)
 
 
 def _charge_provisionally(state: State, hold: Hold, caller: Caller) -> None:
@@ -290,36 +283,13 @@ def _charge_provisionally(state: State, hold: Hold, caller: Caller) -> None:
         "provisional",
         hold,
         caller,
-        postings,
+        postings=postings,
         rollups=f"[{rollups}]",
         flags=record.flags,
         record_id=record.record_id,
     )
 
 
-def _note(
-    state: State,
-    kind: str,
-    hold: Hold,
-    caller: Caller,
-    postings: str = "[]",
-    *,
-    rollups: str = "[]",
-    flags: int = 0,
-    **data: Any,
-) -> None:
-    state.write(
-        Entry(
-            seq=0,
-            at=state.now,
-            kind=kind,
-            caller=caller.name,
-            subject=hold.allocation_id,
-            context_id=hold.context_id,
-            task_id=hold.task_id,
-            postings=postings,
-            rollups=rollups,
-            flags=flags,
-            data=encode({**data, "hold": hold}).decode(),
-        )
-    )
+def _note(state: State, kind: str, hold: Hold, caller: Caller, **more: Any) -> None:
+    """The entry of something that happened to a hold: it carries the hold as it is now, which is the answer."""
+    state.note(kind, hold.allocation_id, caller, of=hold, **more, hold=hold)

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from budget.domain import commands, pricing
+from budget.domain.balances import MAX_AMOUNT, Lines
 from budget.domain.policies import Scope
 from budget.domain.records import Record
-from budget.domain.state import MAX_AMOUNT, Caller, Entry, Lines, State
+from budget.domain.state import Caller, Entry, State
 
 WORTH_IT = 16
 """Runs shorter than this are recorded one by one."""

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from budget.domain import commands, measuring, money, pricing, recording, usage
+from budget.domain.balances import MAX_AMOUNT, Posting
 from budget.domain.errors import Conflict, Invalid, NotFound
 from budget.domain.policies import Scope
 from budget.domain.records import (
@@ -18,7 +19,7 @@ from budget.domain.records import (
     UNPRICED,
     Record,
 )
-from budget.domain.state import MAX_AMOUNT, SYSTEM, Caller, Entry, Posting, State, encode, parts_of
+from budget.domain.state import SYSTEM, Caller, Entry, State, encode, parts_of
 
 CHUNK = 1000
 """The most records that one command prices (rule 8.2)."""
@@ -55,20 +56,17 @@ def void(state: State, command: commands.Void, caller: Caller) -> Record:
     record.status = "void"
     record.reason = command.reason
     state.record_changed(record)
-    state.write(
-        Entry(
-            seq=0,
-            at=state.now,
-            kind="corrected",
-            caller=caller.name,
-            subject=record.record_id,
-            context_id=record.context_id,
-            task_id=record.task_id,
-            postings=posted,
-            rollups=f"[{rollup}]",
-            flags=record.flags,
-            data=encode({"void": True, "reason": command.reason, "record": record}).decode(),
-        )
+    state.note(
+        "corrected",
+        record.record_id,
+        caller,
+        of=record,
+        postings=posted,
+        rollups=f"[{rollup}]",
+        flags=record.flags,
+        void=True,
+        reason=command.reason,
+        record=record,
     )
     return record
 
@@ -89,20 +87,17 @@ def correct(state: State, command: commands.Correct, caller: Caller) -> Record:
     old.status, old.corrected_by = "superseded", new.record_id
     state.record_changed(old)
     state.add_record(new)
-    state.write(
-        Entry(
-            seq=0,
-            at=state.now,
-            kind="corrected",
-            caller=caller.name,
-            subject=new.record_id,
-            context_id=new.context_id,
-            task_id=new.task_id,
-            postings=posted,
-            rollups=f"[{','.join(rollups)}]",
-            flags=new.flags,
-            data=encode({"corrects": old.record_id, "reason": command.reason, "record": new}).decode(),
-        )
+    state.note(
+        "corrected",
+        new.record_id,
+        caller,
+        of=new,
+        postings=posted,
+        rollups=f"[{','.join(rollups)}]",
+        flags=new.flags,
+        corrects=old.record_id,
+        reason=command.reason,
+        record=new,
     )
     return new
 

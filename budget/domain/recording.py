@@ -6,11 +6,12 @@ import msgspec
 
 from budget.domain import commands, instants, vocabulary
 from budget.domain.allocations import held
+from budget.domain.balances import Posting
 from budget.domain.errors import Conflict, Invalid
 from budget.domain.measuring import Amounts, measure
 from budget.domain.policies import Scope
 from budget.domain.records import LATE, Hold, Record
-from budget.domain.state import Caller, Entry, Place, Posting, State, encode, parts_of
+from budget.domain.state import Caller, Entry, Place, State, encode, parts_of
 
 AHEAD = 5 * 60 * 1_000_000
 """How far ahead of the clock a usage may say it happened (rule 3.1)."""
@@ -323,19 +324,17 @@ def _replace_provisional(
     state.records[record.record_id] = new
     state.record_changed(new)
     _draw(state, hold, amounts, 0, 0, close=True)
-    state.write(
-        Entry(
-            seq=0,
-            at=state.now,
-            kind="corrected",
-            caller=caller.name,
-            subject=record.record_id,
-            context_id=new.context_id,
-            task_id=new.task_id,
-            postings=posted,
-            rollups=f"[{','.join(rollups)}]",
-            flags=new.flags,
-            data=encode({"settles": hold.allocation_id, "record": new, "hold": hold, "tokens_released": 0}).decode(),
-        )
+    state.note(
+        "corrected",
+        record.record_id,
+        caller,
+        of=new,
+        postings=posted,
+        rollups=f"[{','.join(rollups)}]",
+        flags=new.flags,
+        settles=hold.allocation_id,
+        record=new,
+        hold=hold,
+        tokens_released=0,
     )
     return new

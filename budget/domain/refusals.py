@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from budget.domain import commands, instants, money
+from budget.domain.balances import Balance
 from budget.domain.configuration import FOREVER, Line
-from budget.domain.state import Balance
 
 
 class Expiry(NamedTuple):

@@ -1,24 +1,21 @@
 """The ledger as one batch sees it: what was loaded, changed by `decide` functions, then saved as a whole.
 
-A decide function checks first and changes after, so a command that is refused leaves nothing behind.
+A decide function checks first and changes after, so a command that is refused leaves nothing behind. (Pricing what had
+no price goes record by record; what was priced before one that cannot be stays priced.)
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from budget.domain import money, periods, policies
+from budget.domain import periods, policies
+from budget.domain.balances import MAX_AMOUNT, Balance, BalanceKey, Crossing, Lines, Posting, check_amounts
 from budget.domain.configuration import Configuration, Line, PostingSet, number_of
-from budget.domain.errors import Invalid
 from budget.domain.ids import Ids
-from budget.domain.policies import Policy, Scope, Threshold
+from budget.domain.policies import Policy, Scope
 from budget.domain.records import ESTIMATED, OVER_LIMIT, PROVISIONAL, UNPRICED, Alert, Hold, Record
 from budget.domain.rollups import Rollup, RollupKey
-
-BalanceKey = tuple[str, str]
-
-MAX_AMOUNT = money.MAX_NANOCENTS
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -41,41 +38,6 @@ ANONYMOUS = Caller()
 SYSTEM = Caller(key_id="system")
 
 
-class Balance:
-    """Used and held of one policy in one window, with the levels at which something happens precomputed."""
-
-    __slots__ = (
-        "changed",
-        "held_cost",
-        "held_tokens",
-        "next_cost",
-        "next_tokens",
-        "policy_id",
-        "touched_at",
-        "used_cost",
-        "used_tokens",
-        "window_key",
-    )
-
-    def __init__(
-        self, policy_id: str, window_key: str, amounts: tuple[int, int, int, int], policy: Policy | None
-    ) -> None:
-        self.policy_id = policy_id
-        self.window_key = window_key
-        self.used_tokens, self.held_tokens, self.used_cost, self.held_cost = amounts
-        self.changed = False
-        self.next_tokens = policies.UNLIMITED
-        self.next_cost = policies.UNLIMITED
-        if policy is not None:
-            self.next_tokens = policies.next_level(policy.token_thresholds, self.used_tokens)
-            self.next_cost = policies.next_level(policy.cost_thresholds, self.used_cost)
-
-    @property
-    def amounts(self) -> tuple[int, int, int, int]:
-        """Used tokens, held tokens, used nanocents, held nanocents."""
-        return self.used_tokens, self.held_tokens, self.used_cost, self.held_cost
-
-
 class Entry(msgspec.Struct, kw_only=True, gc=False):
     """One line of the journal."""
 
@@ -92,45 +54,6 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     rollups: str = "[]"
     flags: int = 0
     data: str | None = None
-
-
-class Crossing(NamedTuple):
-    """A balance that reached a level, or went past a hard limit."""
-
-    policy: Policy
-    window_key: str
-    unit: str
-    threshold: Threshold | None
-    amount: int
-
-
-Posting = tuple["Lines", int, int, int, int]
-"""Where, and the four deltas: used tokens, held tokens, used cost, held cost."""
-
-
-class Lines:
-    """The balances that a posting set names for one session and task, each with its policy and window."""
-
-    __slots__ = ("balances", "changed", "hard", "own", "posting_set", "shared")
-
-    def __init__(
-        self,
-        posting_set: PostingSet,
-        own: list[tuple[Line, Balance]],
-        shared: "Lines | None" = None,
-    ) -> None:
-        self.posting_set = posting_set
-        self.shared = shared
-        """The balances of the same posting set that every session and task shares."""
-        self.own = own
-        self.balances: list[tuple[Line, Balance]] = own if shared is None else [*shared.balances, *own]
-        self.hard = [pair for pair in self.balances if pair[0].policy.is_hard]
-        self.changed = False
-
-    def are_those_of(self, context_id: str | None, task_id: str | None) -> bool:
-        """Whether the set's session and task lines, read with these ids, name just these balances."""
-        keyed = [] if self.shared is None else [balance.window_key for _, balance in self.own]
-        return keyed == [key for _, key in self.posting_set.keyed_keys(context_id, task_id)]
 
 
 class Place:
@@ -281,7 +204,7 @@ class State:
         """
         postings = list(postings)
         if not self.fits(sum(abs(delta) for posting in postings for delta in posting[1:])):
-            _check_amounts(postings)
+            check_amounts(postings)
         before = {
             id(balance): (balance.used_tokens + balance.held_tokens, balance.used_cost + balance.held_cost)
             for lines, *_ in postings
@@ -370,6 +293,35 @@ class State:
         return over
 
     # The journal
+
+    def note(
+        self,
+        kind: str,
+        subject: str,
+        caller: Caller,
+        *,
+        of: Hold | Record | None = None,
+        postings: str = "[]",
+        rollups: str = "[]",
+        flags: int = 0,
+        **data: Any,
+    ) -> None:
+        """Write an entry about `subject`; its session and task are those of the hold or record that it is about."""
+        self.write(
+            Entry(
+                seq=0,
+                at=self.now,
+                kind=kind,
+                caller=caller.name,
+                subject=subject,
+                context_id=None if of is None else of.context_id,
+                task_id=None if of is None else of.task_id,
+                postings=postings,
+                rollups=rollups,
+                flags=flags,
+                data=encode(data).decode() if data else None,
+            )
+        )
 
     def write(self, entry: Entry) -> Entry:
         """Append to the batch's part of the journal."""
@@ -517,14 +469,6 @@ class State:
 
 
 _COUNTED = UNPRICED | ESTIMATED | PROVISIONAL
-
-
-def _check_amounts(postings: Iterable[Posting]) -> None:
-    for lines, used_tokens, held_tokens, used_cost, held_cost in postings:
-        deltas = (used_tokens, held_tokens, used_cost, held_cost)
-        for _, balance in lines.balances:
-            if any(abs(amount + delta) > MAX_AMOUNT for amount, delta in zip(balance.amounts, deltas, strict=True)):
-                raise Invalid("cost", "a balance cannot hold more than 92 million dollars or 2**63 - 1 tokens")
 
 
 def parts_of(record: Record) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from budget.domain.errors import BudgetError, KeyReused
 from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.records import Alert, Hold, Record
-from budget.domain.state import Entry, State, encode
+from budget.domain.state import State
 from budget.engine import administration, answers, decisions
 from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.storage import alerts as stored_alerts
@@ -219,8 +219,7 @@ def _note_unchanged(state: State, submission: Submission, answer: Any) -> None:
         kind, subject, data = "model_changed", f"{answer.provider}/{answer.model}", {"before": answer, "after": answer}
     else:
         return
-    caller = submission.caller.name
-    state.write(Entry(seq=0, at=state.now, kind=kind, caller=caller, subject=subject, data=encode(data).decode()))
+    state.note(kind, subject, submission.caller, **data)
 
 
 def _snapshot(state: State, answer: Any) -> Any:

@@ -192,7 +192,7 @@ class Ledger:
             groups = self._next_groups()
             try:
                 await self._run(groups)
-            except Exception:
+            except Exception:  # whatever it is, those who wait get an answer and the writer goes on
                 log.exception("a batch could not be run")
                 for group in groups:
                     _fail(group, Unavailable("the outcome is not known; ask again with the same key"))
@@ -255,7 +255,7 @@ class Ledger:
                 attempts += 1
                 if attempts > MOST_RETRIES:  # others claim these keys again and again, just before us
                     raise Unavailable("keys of this batch are being claimed elsewhere; try again") from None
-            except BaseException:
+            except BaseException:  # not committed: what was remembered of it is not so
                 self._memory.forget()
                 raise
         self.figures.commits += 1
@@ -303,7 +303,7 @@ class Ledger:
                     await self._price_usage()
             except BudgetError as error:
                 log.warning("sweep failed", error=error.message)
-            except Exception:
+            except Exception:  # the next round tries again
                 log.exception("sweep failed")
 
     async def _price_usage(self) -> None:
@@ -313,7 +313,7 @@ class Ledger:
         try:
             while after is not None:
                 after = (await self.submit(commands.PriceUsage(after=after), SYSTEM)).answer
-        except BaseException:
+        except BaseException:  # a caller that goes away included
             self._pricing_due = True
             raise
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from budget.domain import commands, instants, money, policies, pricing
 from budget.domain.asking import Plan, Verdict
+from budget.domain.balances import Balance
 from budget.domain.configuration import FOREVER, Line
-from budget.domain.state import Balance
 from budget.engine import decisions
 from budget.interfaces.rest import problems, views
 
