@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from budget.domain import changes, periods, policies
 from budget.domain.balances import Balance, Crossing
 from budget.domain.configuration import FOREVER, Line, number_of
+from budget.domain.entries import Caller, encode
 from budget.domain.policies import Policy
 from budget.domain.records import OVER_LIMIT
-from budget.domain.state import Caller, State, encode
+from budget.domain.state import State
 
 Amounts = tuple[int, int, int, int]
 

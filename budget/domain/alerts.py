@@ -4,9 +4,10 @@ from typing import Any
 
 from budget.domain import commands, instants, money
 from budget.domain.balances import Crossing
+from budget.domain.entries import SYSTEM, Caller, encode
 from budget.domain.errors import NotFound
 from budget.domain.records import Alert
-from budget.domain.state import SYSTEM, Caller, State, encode
+from budget.domain.state import State
 
 OVER = "over_limit"
 """The threshold of an alert that says used + held went past a hard limit while used alone had not."""

@@ -6,9 +6,10 @@ import msgspec
 
 from budget.domain import asking, commands, pricing, refusals
 from budget.domain.balances import Lines
+from budget.domain.entries import Caller, encode
 from budget.domain.errors import BudgetExceeded, Conflict, Invalid, NotFound
 from budget.domain.records import ESTIMATED, PROVISIONAL, UNPRICED, Hold, Record
-from budget.domain.state import Caller, State, encode
+from budget.domain.state import State
 
 
 class Grant(msgspec.Struct, kw_only=True):
@@ -271,7 +272,7 @@ def _charge_provisionally(state: State, hold: Hold, caller: Caller) -> None:
         moved = [(held_lines, 0, -tokens, 0, -cost), (used_lines, tokens, 0, cost, 0)]
     postings, over = state.post(moved)
     record.flags |= over
-    rollups = state.rollup(record, 1, parts)
+    rollups = state.rollups.add(record, 1, parts)
     hold.held_tokens = hold.held_cost = 0
     hold.state = "provisional"
     hold.closed_by = "expiry"

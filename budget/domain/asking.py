@@ -8,10 +8,11 @@ from budget.domain import commands, instants, policies, pricing, refusals, vocab
 from budget.domain.balances import MAX_AMOUNT, Lines
 from budget.domain.budgets import Budget
 from budget.domain.configuration import Configuration, PostingSet
+from budget.domain.entries import Caller
 from budget.domain.errors import Conflict, Invalid
 from budget.domain.policies import Scope
 from budget.domain.records import ESTIMATED, UNPRICED
-from budget.domain.state import Caller, State
+from budget.domain.state import State
 
 LIFETIME = 24 * 3600 * 1_000_000
 """The default and the longest life of a hold, from now (rule 4.4)."""

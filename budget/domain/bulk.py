@@ -13,9 +13,10 @@ import msgspec
 
 from budget.domain import commands, pricing
 from budget.domain.balances import MAX_AMOUNT, Lines
+from budget.domain.entries import Caller, Entry
 from budget.domain.policies import Scope
 from budget.domain.records import Record
-from budget.domain.state import Caller, Entry, State
+from budget.domain.state import State
 
 WORTH_IT = 16
 """Runs shorter than this are recorded one by one."""
@@ -145,7 +146,7 @@ def _write(
                 now, now, hour, day, key,
             )
         )  # fmt: skip
-    prefix = state.rollup_prefix(place, records[0], _sums(run, costs, request_rate), len(run))
+    prefix = state.rollups.add_many(place, records[0], _sums(run, costs, request_rate), len(run))
     state.entries += [
         Entry(
             seq=record.seq,

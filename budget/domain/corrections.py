@@ -7,6 +7,7 @@ import msgspec
 
 from budget.domain import commands, measuring, money, pricing, recording, usage
 from budget.domain.balances import MAX_AMOUNT, Posting
+from budget.domain.entries import SYSTEM, Caller, Entry, encode
 from budget.domain.errors import Conflict, Invalid, NotFound
 from budget.domain.policies import Scope
 from budget.domain.records import (
@@ -18,8 +19,9 @@ from budget.domain.records import (
     TOTAL_DIFFERS,
     UNPRICED,
     Record,
+    parts_of,
 )
-from budget.domain.state import SYSTEM, Caller, Entry, State, encode, parts_of
+from budget.domain.state import State
 
 CHUNK = 1000
 """The most records that one command prices (rule 8.2)."""
@@ -52,7 +54,7 @@ def void(state: State, command: commands.Void, caller: Caller) -> Record:
     """Take a record back: the same windows lose what they counted; what it drew off its hold stays off (rule 9)."""
     record = newest(state, command.record_id)
     posted, _ = state.post([_negated(state, record)])
-    rollup = state.rollup(record, -1, parts_of(record))
+    rollup = state.rollups.add(record, -1, parts_of(record))
     record.status = "void"
     record.reason = command.reason
     state.record_changed(record)
@@ -83,7 +85,7 @@ def correct(state: State, command: commands.Correct, caller: Caller) -> Record:
         [_negated(state, old), (state.record_lines(new), new.total_tokens, 0, new.cost, 0)], new.context_id, new.task_id
     )
     new.flags |= over
-    rollups = [state.rollup(old, -1, parts_of(old)), state.rollup(new, 1, amounts.parts)]
+    rollups = [state.rollups.add(old, -1, parts_of(old)), state.rollups.add(new, 1, amounts.parts)]
     old.status, old.corrected_by = "superseded", new.record_id
     state.record_changed(old)
     state.add_record(new)
@@ -248,13 +250,13 @@ def _price(state: State, record: Record, price: pricing.Price, caller: Caller) -
         return
     parts = {part: [count, cost.by_part.get(part, 0)] for part, (count, _) in old_parts.items()}
     posted, over = state.post([(state.record_lines(record), 0, 0, cost.total - record.cost, 0)])
-    taken = state.rollup(record, -1, old_parts)
+    taken = state.rollups.add(record, -1, old_parts)
     record.cost = cost.total
     record.parts = encode(parts).decode()
     record.price_id = price.price_id
     record.flags &= ~(UNPRICED | (0 if record.flags & PROVISIONAL else ESTIMATED))
     record.flags |= over | (PARTLY_PRICED if cost.unpriced_parts else 0)
-    given = state.rollup(record, 1, parts)
+    given = state.rollups.add(record, 1, parts)
     state.record_changed(record)
     state.write(
         Entry(

@@ -7,10 +7,11 @@ import msgspec
 
 from budget.domain import commands, money, pricing, usage, usage_formats
 from budget.domain.balances import MAX_AMOUNT
+from budget.domain.entries import Caller
 from budget.domain.errors import Invalid, NotAllowed
 from budget.domain.policies import Scope
 from budget.domain.records import COST_REPORTED, ESTIMATED, PARTLY_PRICED, TOTAL_DIFFERS, UNPRICED
-from budget.domain.state import Caller, State
+from budget.domain.state import State
 
 
 class Amounts(msgspec.Struct, frozen=True):

@@ -7,11 +7,12 @@ import msgspec
 from budget.domain import commands, instants, vocabulary
 from budget.domain.allocations import held
 from budget.domain.balances import Posting
+from budget.domain.entries import Caller, Entry, encode
 from budget.domain.errors import Conflict, Invalid
 from budget.domain.measuring import Amounts, measure
 from budget.domain.policies import Scope
-from budget.domain.records import LATE, Hold, Record
-from budget.domain.state import Caller, Entry, Place, State, encode, parts_of
+from budget.domain.records import LATE, Hold, Record, parts_of
+from budget.domain.state import Place, State
 
 AHEAD = 5 * 60 * 1_000_000
 """How far ahead of the clock a usage may say it happened (rule 3.1)."""
@@ -258,7 +259,7 @@ def _book(
         if close:
             data = encode({"hold": hold, "tokens_released": max(freed_tokens - tokens, 0)}).decode()
     record.flags |= over
-    rollups = state.add_to_rollup(place, record, amounts.parts)
+    rollups = state.rollups.add_plain(place, record, amounts.parts)
     state.add_record(record)
     state.write(
         Entry(
@@ -320,7 +321,7 @@ def _replace_provisional(
         new.task_id,
     )
     new.flags |= over
-    rollups = [state.rollup(record, -1, old_parts), state.rollup(new, 1, amounts.parts)]
+    rollups = [state.rollups.add(record, -1, old_parts), state.rollups.add(new, 1, amounts.parts)]
     state.records[record.record_id] = new
     state.record_changed(new)
     _draw(state, hold, amounts, 0, 0, close=True)

@@ -187,3 +187,9 @@ class Decision(msgspec.Struct, kw_only=True):
     component: str | None
     repeats: int
     explanation: str
+
+
+def parts_of(record: Record) -> dict[str, list[int]]:
+    """A record's parts as they are stored: part -> [count, nanocents]."""
+    parts: dict[str, list[int]] = msgspec.json.decode(record.parts)
+    return parts

@@ -7,53 +7,14 @@ no price goes record by record; what was priced before one that cannot be stays 
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from budget.domain import periods, policies
 from budget.domain.balances import MAX_AMOUNT, Balance, BalanceKey, Crossing, Lines, Posting, check_amounts
 from budget.domain.configuration import Configuration, Line, PostingSet, number_of
+from budget.domain.entries import Caller, Entry, encode
 from budget.domain.ids import Ids
 from budget.domain.policies import Policy, Scope
-from budget.domain.records import ESTIMATED, OVER_LIMIT, PROVISIONAL, UNPRICED, Alert, Hold, Record
-from budget.domain.rollups import Rollup, RollupKey
-
-encode = msgspec.json.Encoder(decimal_format="string").encode
-
-
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks: an API key, or anonymous where keys are off."""
-
-    key_id: str | None = None
-    budget_id: str | None = None
-    """The only budget its key is bound to, if just one."""
-    is_admin: bool = True
-
-    @property
-    def name(self) -> str:
-        """As it stands in the journal."""
-        return self.key_id or "anonymous"
-
-
-ANONYMOUS = Caller()
-SYSTEM = Caller(key_id="system")
-
-
-class Entry(msgspec.Struct, kw_only=True, gc=False):
-    """One line of the journal."""
-
-    seq: int
-    at: int
-    kind: str
-    caller: str
-    subject: str
-    idempotency_key: str | None = None
-    fingerprint: bytes | None = None
-    context_id: str | None = None
-    task_id: str | None = None
-    postings: str = "[]"
-    rollups: str = "[]"
-    flags: int = 0
-    data: str | None = None
+from budget.domain.records import OVER_LIMIT, Alert, Hold, Record
+from budget.domain.rollups import Rollup, Rollups
 
 
 class Place:
@@ -96,8 +57,7 @@ class State:
         self.new_holds: dict[str, Hold] = {}
         self.changed_holds: dict[str, Hold] = {}
         self.posting_sets: dict[int, str] = {}
-        self.rollup_keys: dict[int, RollupKey] = {}
-        self.rollups: dict[tuple[int, int, int, tuple[int, ...]], Rollup] = {}
+        self.rollups = Rollups(configuration.rules.report_tags)
         self.crossings: list[Crossing] = []
         self.new_budgets: dict[str, Any] = {}
         self.new_policies: dict[str, Policy] = {}
@@ -119,7 +79,6 @@ class State:
         """The scopes that usage requests came to, by the fields they named."""
         self._headroom = -1
         """How much any balance may still grow before its exact amount must be looked at; -1: not known."""
-        self._rollup_numbers: dict[RollupKey, int] = {}
 
     def new_id(self) -> str:
         """An id that sorts by time."""
@@ -344,82 +303,6 @@ class State:
         """The number of the last entry so far; on replicas a lower bound until the batch is numbered."""
         return self.head_seq + len(self.entries)
 
-    # Rollups
-
-    def add_to_rollup(self, place: Place, record: Record, parts: dict[str, list[int]]) -> str:
-        """`rollup` for the most frequent case: a record that is added where usage is booked now."""
-        if record.flags & _COUNTED or record.tags != "{}":
-            return self.rollup(record, 1, parts)
-        rollup = place.rollup
-        if rollup is None:
-            rollup = place.rollup = self._rollup_of(record)
-        rollup.counters[0] += 1
-        rollup.add_parts(1, parts)
-        return f"{rollup.prefix}[1,0,0,0,0,0,0],{record.parts}]"
-
-    def rollup_prefix(self, place: Place, record: Record, sums: dict[str, list[int]], count: int) -> str:
-        """Add many records like this one at once; gives how the rollup posting of each begins."""
-        rollup = place.rollup
-        if rollup is None:
-            rollup = place.rollup = self._rollup_of(record)
-        rollup.counters[0] += count
-        rollup.add_parts(1, sums)
-        return rollup.prefix
-
-    def rollup(self, record: Record, sign: int, parts: dict[str, list[int]]) -> str:
-        """Add a record to (or take it from) its own buckets; gives the posting as the entry keeps it."""
-        flags = record.flags
-        counters = [sign, 0, 0, 0, 0, 0, 0]
-        tokens = record.total_tokens
-        if flags & UNPRICED:
-            counters[1:3] = sign, sign * tokens
-        if flags & ESTIMATED:
-            counters[3:5] = sign, sign * tokens
-        if flags & PROVISIONAL:
-            counters[5:7] = sign, sign * record.cost
-        rollup = self._rollup_of(record)
-        rollup.add(sign, counters, parts)
-        signed = {part: [sign * amount, sign * cost] for part, (amount, cost) in parts.items()}
-        return f"{rollup.prefix}[{','.join(map(str, counters))}],{encode(signed).decode()}]"
-
-    def _rollup_of(self, record: Record) -> Rollup:
-        number, labels = self._rollup_numbers_of(record)
-        key = (record.hour_start, record.day_start, number, labels)
-        found = self.rollups.get(key)
-        if found is None:
-            prefix = f"[{record.hour_start},{record.day_start},{number},[{','.join(map(str, labels))}],"
-            found = self.rollups[key] = Rollup(number, prefix)
-        return found
-
-    def _rollup_numbers_of(self, record: Record) -> tuple[int, tuple[int, ...]]:
-        dimensions = (
-            record.budget_id,
-            record.provider,
-            record.model,
-            record.component,
-            record.task_type,
-            record.tier,
-        )
-        number = self._rollup_number(RollupKey(*dimensions, "", ""))
-        labels: tuple[int, ...] = ()
-        if record.user_id is not None:
-            labels = (self._rollup_number(RollupKey(*dimensions, "user_id", record.user_id)),)
-        if self.configuration.rules.report_tags and record.tags != "{}":
-            tags = msgspec.json.decode(record.tags)
-            labels += tuple(
-                self._rollup_number(RollupKey(*dimensions, name, tags[name]))
-                for name in self.configuration.rules.report_tags
-                if name in tags
-            )
-        return number, labels
-
-    def _rollup_number(self, key: RollupKey) -> int:
-        number = self._rollup_numbers.get(key)
-        if number is None:
-            number = self._rollup_numbers[key] = number_of(encode(key))
-            self.rollup_keys[number] = key
-        return number
-
     def buckets(self, budget_id: str, at: int) -> tuple[int, int]:
         """The hour and the day, in the budget's zone, in which something booked at `at` is summed."""
         day, hour = periods.day_and_hour_buckets(self.configuration.zone_of(budget_id), at)
@@ -466,12 +349,3 @@ class State:
         """Every balance that contains a record."""
         posting_set = self.configuration.posting_set(record.scope, record.booked_at, record.recorded_at)
         return self.lines(posting_set, record.context_id, record.task_id)
-
-
-_COUNTED = UNPRICED | ESTIMATED | PROVISIONAL
-
-
-def parts_of(record: Record) -> dict[str, list[int]]:
-    """A record's parts as they are stored: part -> [count, nanocents]."""
-    parts: dict[str, list[int]] = msgspec.json.decode(record.parts)
-    return parts

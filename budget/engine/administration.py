@@ -5,8 +5,9 @@ from typing import Any
 
 from budget.domain import administration, changes, commands, corrections, policies
 from budget.domain.balances import Balance
+from budget.domain.entries import Caller
 from budget.domain.policies import Policy
-from budget.domain.state import Caller, State
+from budget.domain.state import State
 from budget.engine.loading import EXPIRIES, Touched, load_balances, touch_scope
 from budget.storage import alerts, configuration, holdings
 from budget.storage.database import Connection

@@ -8,11 +8,11 @@ import msgspec
 from budget.domain import commands
 from budget.domain.allocations import Grant
 from budget.domain.budgets import Budget
+from budget.domain.entries import Entry, encode
 from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.recording import Settled
 from budget.domain.records import ESTIMATED, UNPRICED, Alert, Hold, Record
-from budget.domain.state import Entry, encode
 from budget.storage import configuration, holdings
 from budget.storage.database import Connection
 

@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 from budget.domain import money, periods, refusals
 from budget.domain.configuration import Line
+from budget.domain.entries import Caller, encode
 from budget.domain.errors import BudgetError, BudgetExceeded
 from budget.domain.records import Decision, Hold
-from budget.domain.state import Caller, State, encode
+from budget.domain.state import State
 from budget.storage import alerts, holdings
 from budget.storage.database import Connection
 

@@ -12,10 +12,10 @@ import msgspec
 
 from budget.domain import asking, commands, models, refusals
 from budget.domain.configuration import Configuration, Rules
+from budget.domain.entries import ANONYMOUS, SYSTEM, Caller
 from budget.domain.errors import BudgetError, Invalid, Unavailable
 from budget.domain.ids import Ids
 from budget.domain.pricing import Price
-from budget.domain.state import ANONYMOUS, SYSTEM, Caller
 from budget.engine import batch, decisions, loading
 from budget.engine.clock import Clock
 from budget.engine.loading import Outcome, Submission

@@ -9,11 +9,12 @@ import msgspec
 from budget.domain import administration, allocations, asking, bulk, commands, corrections, models, policies, recording
 from budget.domain.balances import Balance
 from budget.domain.configuration import Configuration, Rules
+from budget.domain.entries import ANONYMOUS, SYSTEM, Caller, Entry
 from budget.domain.errors import BudgetError
 from budget.domain.ids import Ids
 from budget.domain.policies import Policy, Scope
 from budget.domain.records import Hold
-from budget.domain.state import ANONYMOUS, SYSTEM, Caller, Entry, State
+from budget.domain.state import State
 from budget.engine import decisions
 from budget.engine.clock import Clock
 from budget.storage import alerts, configuration, holdings, journal

@@ -12,10 +12,10 @@ import msgspec
 from budget.domain import instants, models, money, periods, policies
 from budget.domain.budgets import Budget
 from budget.domain.configuration import CONTEXT_WINDOW, TASK_WINDOW, Configuration
+from budget.domain.entries import Entry, encode
 from budget.domain.errors import Invalid, NotFound
 from budget.domain.policies import SCOPE_FIELDS, Policy
 from budget.domain.records import Alert, Decision, Hold, Record
-from budget.domain.state import Entry, encode
 from budget.storage import alerts as alerts_storage
 from budget.storage import configuration as configuration_storage
 from budget.storage import holdings, journal, lists

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from budget.domain import models
 from budget.domain.budgets import Budget
 from budget.domain.configuration import Configuration, Rules
+from budget.domain.entries import encode
 from budget.domain.policies import Policy
 from budget.domain.pricing import Price
-from budget.domain.state import State, encode
+from budget.domain.state import State
 from budget.storage import statements, tables
 
 PriceTable = dict[tuple[str, str], list[Price]]

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
+from budget.domain.entries import Entry, encode
 from budget.domain.records import Alert, Decision, Hold, Record
 from budget.domain.rollups import COUNTERS
-from budget.domain.state import Entry, State, encode
+from budget.domain.state import State
 from budget.domain.usage import PARTS
 from budget.storage import configuration, statements, tables
 
@@ -133,7 +134,7 @@ def _save_sums(connection: Connection, state: State, written: Written) -> None:
         (number, content) for number, content in state.posting_sets.items() if number not in written.posting_sets
     ]
     statements.insert_new(connection, tables.posting_sets, new_sets)
-    new_keys = [(number, *key) for number, key in state.rollup_keys.items() if number not in written.rollup_keys]
+    new_keys = [(number, *key) for number, key in state.rollups.keys.items() if number not in written.rollup_keys]
     statements.insert_new(connection, tables.rollup_keys, new_keys)
     for known, new in ((written.posting_sets, new_sets), (written.rollup_keys, new_keys)):
         if len(known) + len(new) > _REMEMBERED:
@@ -150,7 +151,7 @@ def _save_sums(connection: Connection, state: State, written: Written) -> None:
 
 def _rollup_rows(state: State) -> list[tuple[Any, ...]]:
     rows: dict[tuple[str, int, int], list[int]] = {}
-    for (hour, day, number, labels), rollup in state.rollups.items():
+    for (hour, day, number, labels), rollup in state.rollups.sums.items():
         measures = rollup_measures(rollup.counters, rollup.parts)
         for target in rollup_targets(hour, day, number, labels):
             known = rows.get(target)

@@ -11,12 +11,12 @@ import pytest
 from budget.domain import asking, commands, instants
 from budget.domain.budgets import Budget
 from budget.domain.configuration import Rules
+from budget.domain.entries import ANONYMOUS, Caller, Entry
 from budget.domain.errors import BudgetError, BudgetExceeded
 from budget.domain.policies import Policy
 from budget.domain.recording import Settled
 from budget.domain.records import Alert, Hold, Record
 from budget.domain.refusals import Refusal
-from budget.domain.state import ANONYMOUS, Caller, Entry
 from budget.engine.clock import Clock
 from budget.engine.ledger import Ledger, Outcome
 from budget.storage import journal, migration, verification

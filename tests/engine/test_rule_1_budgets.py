@@ -3,8 +3,8 @@
 import pytest
 
 from budget.domain import commands
+from budget.domain.entries import Caller
 from budget.domain.errors import Conflict, NotFound
-from budget.domain.state import Caller
 from tests.engine.conftest import a_usage, an_allocation
 
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from budget.domain import commands, instants
+from budget.domain.entries import Caller
 from budget.domain.errors import BudgetExceeded, KeyReused
-from budget.domain.state import Caller
 from budget.engine.loading import Submission
 from tests.engine.conftest import HOUR, MINUTE, a_usage, an_allocation
 

@@ -6,9 +6,9 @@ import pytest
 
 from budget.domain import commands, instants
 from budget.domain.configuration import Rules
+from budget.domain.entries import Caller
 from budget.domain.errors import Conflict, Invalid, NotAllowed
-from budget.domain.records import ESTIMATED, PARTLY_PRICED, TOTAL_DIFFERS, UNPRICED
-from budget.domain.state import Caller, parts_of
+from budget.domain.records import ESTIMATED, PARTLY_PRICED, TOTAL_DIFFERS, UNPRICED, parts_of
 from tests.engine.conftest import MINUTE, a_usage
 
 

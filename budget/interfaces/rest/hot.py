@@ -12,9 +12,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from budget.domain import commands
+from budget.domain.entries import ANONYMOUS
 from budget.domain.errors import BudgetError, Invalid
 from budget.domain.recording import Settled
-from budget.domain.state import ANONYMOUS
 from budget.engine import decisions
 from budget.engine.ledger import Ledger, Outcome, Submission
 from budget.interfaces.rest import problems, views, wire

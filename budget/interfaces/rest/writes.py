@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from budget.domain import commands, vocabulary
 from budget.domain.budgets import Budget
+from budget.domain.entries import ANONYMOUS
 from budget.domain.errors import Invalid
-from budget.domain.state import ANONYMOUS
 from budget.engine import queries
 from budget.engine.ledger import Ledger, Outcome
 from budget.interfaces.rest import verdicts, views, wire
