@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version as installed_version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,7 +15,17 @@ from budget.adapters import price_catalogue
 from budget.domain.configuration import Rules
 from budget.engine.clock import Clock
 from budget.engine.ledger import Ledger, PriceList
-from budget.interfaces.rest import hot, infrastructure, openapi, origins, problems, reads, traffic, writes
+from budget.interfaces.rest import (
+    hot,
+    infrastructure,
+    openapi,
+    origins,
+    problems,
+    read_parameters,
+    reads,
+    traffic,
+    writes,
+)
 from budget.settings import Settings, SettingsError
 from budget.storage.database import Database
 
@@ -74,7 +84,12 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Application
     app.include_router(infrastructure.router)
     for prefix in PREFIXES:
         for router in (infrastructure.prefixed, writes.router, reads.router):
-            app.include_router(router, prefix=prefix, include_in_schema=prefix == openapi.PREFIX)
+            app.include_router(
+                router,
+                prefix=prefix,
+                include_in_schema=prefix == openapi.PREFIX,
+                dependencies=[Depends(read_parameters.refuse_unknown)],
+            )
     app.add_middleware(origins.Middleware, allowed=settings.cors_origins, host=settings.host)
     app.add_middleware(
         CORSMiddleware,

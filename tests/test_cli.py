@@ -99,7 +99,7 @@ def test_verify_reads_beside_the_running_service(serving, address, variables):
 
 
 def test_a_second_service_on_the_same_port_or_file_says_so(serving, variables):
-    for changes, said in (({}, "BUDGET_PORT"), ({"BUDGET_PORT": str(a_free_port())}, "another process writes")):
+    for changes, said in (({}, "BUDGET_PORT"), ({"BUDGET_PORT": str(a_free_port())}, "another Budget runs on")):
         refused = budget(variables, "serve", **changes)
         assert refused.returncode == 1
         assert said in refused.stderr

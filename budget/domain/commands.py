@@ -27,6 +27,29 @@ Amount = Annotated[Decimal, Meta(description="US dollars, exact")]
 
 # Enumerations are text here: aliases and capitals are accepted, `vocabulary` makes them canonical.
 Word = Annotated[str, Meta(min_length=1, max_length=40)]
+TierWord = Annotated[
+    str, Meta(min_length=1, max_length=40, description="local_lightweight, local_midweight or remote_heavyweight")
+]
+PeriodWord = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=40,
+        description="hourly, daily, weekly (from Monday), monthly, per_session (of a context_id) or per_task",
+    ),
+]
+TypeWord = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=40,
+        description="ignore (count), warn (alert), soft_limit (warn and offer) or hard_limit (refuse)",
+    ),
+]
+Threshold = Annotated[
+    Decimal,
+    Meta(description="a ratio of the limit such as 0.8; above 1 it is read as a percentage, so 80 is 0.8"),
+]
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -47,7 +70,7 @@ class Allocate(Command, frozen=True, kw_only=True):
     tokens_allocated: Tokens
     budget_id: Name | None = None
     task_id: Name | None = None
-    tier: Word | None = None
+    tier: TierWord | None = None
     provider: Name | None = None
     model: Name | None = None
     task_type: Name = "default"
@@ -82,7 +105,7 @@ class RecordUsage(Command, frozen=True, kw_only=True):
     allocation_id: Name | None = None
     task_id: Name | None = None
     operation_id: Name | None = None
-    tier: Word | None = None
+    tier: TierWord | None = None
     tags: Tags = {}
     cache_read_tokens: Count = 0
     cache_write_tokens: Count = 0
@@ -228,16 +251,19 @@ class UpdateBudget(Command, frozen=True, kw_only=True):
 
 
 class CreatePolicy(Command, frozen=True, kw_only=True):
-    """Make a policy, or change the one with the same identity (rule 2.3). Null is no limit, 0 allows nothing."""
+    """Make a policy, or change the one of the same budget, period, scope, type and units.
+
+    Null is no limit, 0 allows nothing.
+    """
 
     operation: ClassVar[str] = "create_policy"
     alone: ClassVar[bool] = True
 
     budget_id: Name | None = None
     scope: Literal["global"] | None = None
-    type: Word
-    period: Word
-    tier: Word | None = None
+    type: TypeWord
+    period: PeriodWord
+    tier: TierWord | None = None
     provider: Name | None = None
     model: Name | None = None
     component: Name | None = None
@@ -246,8 +272,8 @@ class CreatePolicy(Command, frozen=True, kw_only=True):
     key_id: Name | None = None
     token_limit: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     cost_limit: Amount | None = None
-    warning_threshold: Decimal = Decimal("0.8")
-    action_threshold: Decimal = Decimal("0.95")
+    warning_threshold: Threshold = Decimal("0.8")
+    action_threshold: Threshold = Decimal("0.95")
     thresholds: Annotated[tuple[Decimal, ...], Meta(max_length=10)] = ()
     enabled: bool = True
     metadata: Metadata = {}
@@ -262,9 +288,9 @@ class UpdatePolicy(Command, frozen=True, kw_only=True):
 
     policy_id: Name = ""
     budget_id: Name | None = None
-    type: Word | None = None
-    period: Word | None = None
-    tier: Word | None = None
+    type: TypeWord | None = None
+    period: PeriodWord | None = None
+    tier: TierWord | None = None
     provider: Name | None = None
     model: Name | None = None
     component: Name | None = None
@@ -273,8 +299,8 @@ class UpdatePolicy(Command, frozen=True, kw_only=True):
     key_id: Name | None = None
     token_limit: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     cost_limit: Amount | None = None
-    warning_threshold: Decimal | None = None
-    action_threshold: Decimal | None = None
+    warning_threshold: Threshold | None = None
+    action_threshold: Threshold | None = None
     thresholds: Annotated[tuple[Decimal, ...], Meta(max_length=10)] | None = None
     enabled: bool | None = None
     metadata: Metadata | None = None
@@ -312,7 +338,7 @@ class SetModel(Command, frozen=True, kw_only=True):
 
     provider: Name = ""
     model: Name = ""
-    tier: Word | None = None
+    tier: TierWord | None = None
     capabilities: Annotated[tuple[Name, ...], Meta(max_length=50)] | None = None
     equivalents: Annotated[tuple[tuple[Name, Name], ...], Meta(max_length=20)] | None = None
     request_id: Key | None = None
@@ -335,7 +361,7 @@ class RaiseAlerts(Command, frozen=True, kw_only=True):
     alone: ClassVar[bool] = True
 
     budget_id: Name | None = None
-    period: Word | None = None
+    period: PeriodWord | None = None
 
 
 class LoadPrices(Command, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ CACHE_KIBIBYTES = 32 * 1024
 
 
 class Locked(BudgetError):
-    """Another process owns this database file: the service runs; use --api-url."""
+    """Another process owns this database file."""
 
     code = "database_locked"
 
@@ -59,7 +59,9 @@ class Database:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock_file.close()
-            raise Locked(f"another process writes to {self.path}: the service runs; use --api-url") from None
+            raise Locked(
+                f"another Budget runs on {self.path}: stop it, or give this one a file of its own with BUDGET_DB_PATH"
+            ) from None
         self._lock_file = lock_file
 
     async def write(
@@ -84,7 +86,12 @@ class Database:
 
     async def write_alone(self, function: Callable[[str], None]) -> None:
         """Run something that opens the database by its URL, in the writer's thread (migrations)."""
-        await asyncio.get_running_loop().run_in_executor(self._writing, function, f"sqlite:///{self.path}")
+
+        def run() -> None:
+            with _clear_errors():
+                function(f"sqlite:///{self.path}")
+
+        await asyncio.get_running_loop().run_in_executor(self._writing, run)
 
     def write_now(
         self,
@@ -124,7 +131,10 @@ def sqlite_path(url: str) -> Path:
 
 
 def _sqlite_engine(path: Path, synchronous: str, *, writes: bool) -> Engine:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"cannot make a folder for the database {path}: {error.strerror}") from error
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=QueuePool,
@@ -155,6 +165,10 @@ def _sqlite_engine(path: Path, synchronous: str, *, writes: bool) -> Engine:
     return engine
 
 
+_NO_DATABASE = ("not a database", "malformed")
+"""What SQLite says of a file that is something else, or damaged."""
+
+
 @contextlib.contextmanager
 def _clear_errors() -> Iterator[None]:
     try:
@@ -167,6 +181,10 @@ def _clear_errors() -> Iterator[None]:
         if "whole_numbers" not in str(error):
             raise
         raise Invalid("cost", "sums cannot hold more than 92 million dollars or 2**63 - 1 tokens") from error
+    except (sqlite3.DatabaseError, sqlalchemy_errors.DatabaseError) as error:
+        if not any(sign in str(error) for sign in _NO_DATABASE):
+            raise
+        raise Unavailable(f"the database file cannot be read: {_cause(error)}") from error
 
 
 def _cause(error: Exception) -> str:

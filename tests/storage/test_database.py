@@ -19,7 +19,7 @@ def database(tmp_path):
 def test_a_file_has_one_writer(database):
     database.lock()
     other = Database(database.url)
-    with pytest.raises(Locked, match="the service runs"):
+    with pytest.raises(Locked, match="another Budget runs"):
         other.lock()
     other.close()
 
@@ -67,6 +67,22 @@ async def test_what_was_written_survives_as_sqlite_says(database):
         ]
     )
     assert modes == ["wal", 2]  # 2: FULL
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but a text file of some length" * 40])
+def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path, content):
+    path = tmp_path / "budget.db"
+    path.write_bytes(content)
+    other = Database(f"sqlite:///{path}")
+    with pytest.raises(Unavailable, match="not a database"):
+        other.read_now(lambda connection: None)
+    other.close()
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match="cannot make a folder"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'budget.db'}")
 
 
 async def test_a_locked_file_is_unavailable_not_an_unknown_error(database, monkeypatch):

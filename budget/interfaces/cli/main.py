@@ -33,11 +33,25 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="budget", description="Tekton's one place for LLM tokens and money.")
     parser.add_argument("--version", action="version", version=f"budget {version('tekton-budget')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="run the service; it is configured by BUDGET_* variables")
+    serve = commands.add_parser(
+        "serve",
+        help="run the service; it is configured by BUDGET_* variables",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_settings_table(),
+    )
     serve.set_defaults(run=_serve)
     verify = commands.add_parser("verify", help="rebuild every figure from the journal and compare; reads only")
     verify.set_defaults(run=_verify)
     return parser
+
+
+def _settings_table() -> str:
+    rows = (
+        f"  {variable.name:<38} {variable.meaning} (default: {variable.default or 'none'})"
+        for variable in settings.KNOWN_VARIABLES
+        if variable.treatment is settings.Treatment.HONOURED
+    )
+    return "environment variables:\n" + "\n".join(rows)
 
 
 def _serve(given: Settings) -> int:

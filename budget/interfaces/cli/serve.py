@@ -16,8 +16,8 @@ from budget import log
 from budget.settings import Settings, SettingsError
 
 BACKLOG = 2048
-GRACE_SECONDS = 30
-"""How long requests that run may take after the signal to stop."""
+GRACE_SECONDS = 8
+"""How long requests that run may take after the signal to stop; containers are killed after ten."""
 
 
 def run(settings: Settings) -> int:

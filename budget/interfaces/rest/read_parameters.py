@@ -153,3 +153,12 @@ def schema_of(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
 def a_page(item: Any) -> dict[str, Any]:
     """An example of a page."""
     return {"items": [item], "total": 1, "total_exact": True, "page": 1, "limit": 20}
+
+
+async def refuse_unknown(request: Request) -> None:
+    """A parameter that a route does not take is a slip, and a list that ignores it answers another question."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            accepted = ", ".join(sorted(known)) or "none"
+            raise Invalid(name[:200], f"is not a parameter of this request; it takes: {accepted}")

@@ -68,3 +68,10 @@ async def test_rule_12_1_unknown_fields_are_ignored_where_tektons_pages_send_the
     sent = {"id": made.json()["policy_id"], "days": 30, "tokenLimit": 20}
     changed = await client.put(f"/api/policies/{made.json()['policy_id']}", json=sent)
     assert (changed.status_code, changed.json()["token_limit"]) == (200, 20)
+
+
+@pytest.mark.parametrize("path", ["budgets?foo=1", "usage/records?budgetid=x", "limits?pge=2", "health?x=1"])
+async def test_rule_12_1_an_unknown_query_parameter_is_refused(client, path):
+    answer = await client.get(f"/api/{path}")
+    assert answer.status_code == 422
+    assert "is not a parameter of this request" in answer.json()["detail"]
