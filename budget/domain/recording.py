@@ -309,7 +309,7 @@ def _replace_provisional(
     amounts = measure(state, command, identity.scope, occurred_at, caller)
     old_lines, old_parts = state.record_lines(record), parts_of(record)
     new = new_record(state, command, identity, amounts, occurred_at, 0)
-    new.record_id, new.seq, new.recorded_at = record.record_id, record.seq, record.recorded_at
+    new.record_id, new.seq = record.record_id, record.seq
     new_set = state.configuration.posting_set(new.scope, new.booked_at, state.now)
     new_lines = state.lines(new_set, new.context_id, new.task_id)
     posted, over = state.post(

@@ -315,7 +315,10 @@ class State:
         holds = [
             hold
             for hold in self.holds_by_context.get(context_id, ())
-            if hold.is_active and hold.budget_id == budget_id and hold.component == component
+            if hold.is_active
+            and hold.expires_at > self.now  # what is due ends before anything is decided
+            and hold.budget_id == budget_id
+            and hold.component == component
         ]
         return max(holds, key=lambda hold: (hold.created_at, hold.allocation_id), default=None)
 

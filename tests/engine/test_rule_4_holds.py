@@ -281,3 +281,24 @@ async def test_a_charge_made_and_settled_in_one_batch_keeps_its_place_in_the_jou
     book.clock.time += DAY + MINUTE
     settled = await book.settle(hold)
     assert settled.record.seq == (await book.stored(settled.record)).seq
+
+
+async def test_usage_of_a_session_whose_hold_is_just_due_stands_alone(book):
+    await book.policy(token_limit=100_000, task_type="default")
+    await book.hold(task_type="chat", expiration_time=instants.iso(book.clock.time + MINUTE))
+    book.clock.time += DAY
+    record = await book.record()
+    assert (record.task_type, record.allocation_id) == ("default", None)
+
+
+async def test_usage_that_settled_a_charge_is_undone_only_where_it_was_posted(book):
+    policy = await book.policy(token_limit=100_000)
+    hold = await book.start(await book.hold())
+    book.clock.time += DAY + HOUR
+    await book.sweep()
+    await book.do(commands.UpdatePolicy(policy_id=policy.policy_id, enabled=False))
+    await book.do(commands.UpdatePolicy(policy_id=policy.policy_id, enabled=True))
+    settled = await book.settle(hold)
+    assert await book.balances(policy) == {}
+    await book.do(commands.Void(record_id=settled.record.record_id, reason="because"))
+    assert await book.balances(policy) == {}
