@@ -159,14 +159,19 @@ class Commands:
 
     def usage(self) -> dict[str, Any]:
         given = self.one_of((0, 3, 40, 100, 300, 1000))
-        ago = -self.one_of((1, 5, 15, 30, 61, 300, 1500, 50_000))
         return {
             "input_tokens": given,
             "output_tokens": self.one_of((0, 5, 60, 200, 600)),
             "cache_read_tokens": self.random.randint(0, given) if self.happens(0.3) else 0,
             "cost": self.dollars() if self.happens(0.1) else None,
-            "occurred_at": self.instant(4 if self.happens(0.2) else ago) if self.happens(0.4) else None,
+            "occurred_at": self.when() if self.happens(0.4) else None,
         }
+
+    def when(self) -> str:
+        """A little ahead, just before the hour began, or some time ago."""
+        if self.happens(0.2):
+            return instants.iso(self.model.now - self.model.now % HOUR - SECOND)
+        return self.instant(4, 4, -1, -15, -61, -300, -1500, -50_000)
 
     def draw(self) -> commands.Command:
         return commands.RecordUsage(**self.on_a_hold())
@@ -238,7 +243,7 @@ class Commands:
             user_id=self.maybe(0.2, USERS),
             context_id=self.maybe(0.2, CONTEXTS),
             task_id=self.maybe(0.1, TASKS),
-            occurred_at=self.instant(-1, -15, -61, -1500) if self.happens(0.2) else None,
+            occurred_at=self.when() if self.happens(0.2) else None,
             cost=self.dollars() if self.happens(0.15) else None,
         )
 
