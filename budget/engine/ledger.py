@@ -269,7 +269,7 @@ class Ledger:
             return Outcome(error=error)
         except OverflowError:
             return Outcome(error=Invalid("cost", "an amount would leave the 64 bits of the database"))
-        except Exception:
+        except Exception:  # the culprit of its batch: it alone fails, and the log says why
             log.exception("command failed", operation=submission.command.operation)
             return Outcome(error=BudgetError("this command could not be carried out; nothing was changed"))
         return outcome

@@ -82,7 +82,7 @@ class Middleware:
 
         try:
             await self.app(scope, receive, send_noted)
-        except Exception:
+        except Exception:  # never a bare 500: a problem document, and the log says what
             log.exception(
                 "request failed", method=scope["method"], path=scope["path"], request_id=request_id.decode("latin-1")
             )
