@@ -86,15 +86,16 @@ def save(connection: Connection, state: State, before: Head, decisions: list[Dec
         numbered: list[Entry | Record | Alert] = [*state.entries, *state.new_records, *state.new_alerts]
         for row in numbered:
             row.seq += moved
+    entries = [msgspec.structs.astuple(entry) for entry in state.entries]
+    statements.insert_rows(connection, tables.entries, entries)
     _save_rows(connection, state, decisions)
     _save_sums(connection, state, written)
     configuration.save(connection, state)
-    return _save_head(connection, state, before)
+    return _save_head(connection, before, state.now, entries)
 
 
 def _save_rows(connection: Connection, state: State, decisions: list[Decision]) -> None:
     rows = msgspec.structs.astuple
-    statements.insert_rows(connection, tables.entries, [rows(entry) for entry in state.entries])
     _insert_records(connection, state.new_records)
     statements.insert_rows(connection, tables.holds, [rows(hold) for hold in state.new_holds.values()])
     statements.update_rows(
@@ -173,22 +174,20 @@ def rollup_measures(counters: list[int], parts: dict[str, list[int]]) -> list[in
     return [*counters, *(pair[0] for pair in pairs), *(pair[1] for pair in pairs)]
 
 
-def _save_head(connection: Connection, state: State, before: Head) -> Head:
-    if not state.entries:
+def _save_head(connection: Connection, before: Head, now: int, entries: list[tuple[Any, ...]]) -> Head:
+    if not entries:
         return before
-    last = state.entries[-1].seq
-    digest = batch_hash(before.hash, state.entries)
-    statements.insert_rows(connection, tables.batches, [(last, before.seq + 1, state.now, digest)])
-    statements.run(
-        connection, "UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1", (last, state.now, digest)
-    )
-    return Head(last, state.now, digest)
+    last = before.seq + len(entries)
+    digest = batch_hash(before.hash, entries)
+    statements.insert_rows(connection, tables.batches, [(last, before.seq + 1, now, digest)])
+    statements.run(connection, "UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1", (last, now, digest))
+    return Head(last, now, digest)
 
 
-def batch_hash(before: bytes, entries: Iterable[Entry]) -> bytes:
-    """SHA-256 over the hash of the batch before and this batch's entries."""
+def batch_hash(before: bytes, entries: list[tuple[Any, ...]]) -> bytes:
+    """SHA-256 over the hash of the batch before and the rows of this batch's entries."""
     digest = hashlib.sha256(before)
-    digest.update(encode([msgspec.structs.astuple(entry) for entry in entries]))
+    digest.update(encode(entries))
     return digest.digest()
 
 

@@ -4,6 +4,7 @@ SQLAlchemy still owns the connection and the transaction; its way in costs 25 µ
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from sqlalchemy.sql import Insert
 from budget.domain.errors import Unavailable
 
 Row = Sequence[Any]
+
+_TOGETHER = 100
+"""Rows that share one INSERT where there are so many: a fifth cheaper than a statement for each."""
 
 
 def run(connection: Connection, sql: str, parameters: Row = ()) -> list[Row]:
@@ -45,8 +49,14 @@ def _cursor(connection: Connection) -> Any:
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows in the table's column order: whole ones, or all without the same last columns."""
-    if rows:
-        run_many(connection, _insert(table, len(rows[0])), rows)
+    if not rows:
+        return
+    width, shared = len(rows[0]), len(rows) - len(rows) % _TOGETHER
+    for at in range(0, shared, _TOGETHER):
+        values = tuple(itertools.chain.from_iterable(rows[at : at + _TOGETHER]))
+        run(connection, _insert(table, width, _TOGETHER), values)
+    if shared < len(rows):
+        run_many(connection, _insert(table, width), rows[shared:])
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -98,9 +108,10 @@ def columns_of(table: Table) -> str:
 
 
 @functools.cache
-def _insert(table: Table, width: int = 0) -> str:
+def _insert(table: Table, width: int = 0, rows: int = 1) -> str:
     names = [column.name for column in table.columns][: width or None]
-    return str(Insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=names))
+    single = str(Insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=names))
+    return single + f", ({', '.join('?' * len(names))})" * (rows - 1)
 
 
 @functools.cache

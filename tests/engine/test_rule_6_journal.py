@@ -75,7 +75,8 @@ async def test_rule_6_2_each_batch_is_hashed_over_the_one_before(book):
     entries = await book.entries()
     before = b""
     for first, last, digest in batches:
-        assert journal.batch_hash(before, entries[first - 1 : last]) == digest
+        rows = [msgspec.structs.astuple(entry) for entry in entries[first - 1 : last]]
+        assert journal.batch_hash(before, rows) == digest
         before = digest
 
 
