@@ -44,8 +44,8 @@ def request_bytes(plan: dict[str, Any], number: int) -> bytes:
     else:
         body = _filled(plan, number)
     return (
-        f"POST {plan['path']} HTTP/1.1\r\nhost: 127.0.0.1:{plan['port']}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n{body}"
+        f"POST {plan['path']} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"{plan.get('headers', '')}content-length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 
@@ -138,8 +138,10 @@ async def _run(plan: dict[str, Any]) -> dict[str, Any]:
     requests = iter(_requests(plan))
     run = _Run(plan["connections"], keep_accepted="batch" in plan)
     loop = asyncio.get_running_loop()
-    for _ in range(plan["connections"]):
-        await loop.create_connection(lambda: _Connection(requests, run), "127.0.0.1", plan["port"])
+    ports = plan.get("ports") or [plan["port"]]
+    for number in range(plan["connections"]):
+        port = ports[number % len(ports)]
+        await loop.create_connection(lambda: _Connection(requests, run), "127.0.0.1", port)
     busy = time.process_time()
     await asyncio.wait_for(run.done, DEADLINE_SECONDS)
     seconds = run.ended - run.started

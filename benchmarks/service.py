@@ -1,4 +1,4 @@
-"""A real Budget in a process of its own, on a real file: for the benchmarks, and for tests that kill it."""
+"""A real Budget in a process of its own, on a real database: for the benchmarks, and for tests that kill it."""
 
 import os
 import signal
@@ -20,23 +20,25 @@ ROOT = Path(__file__).parents[1]
 
 
 class Service:
-    """One service on a database file in `folder`; it may be killed and started again, on the same port.
+    """One service on a database file in `folder`, or on the database of a URL; it may be killed and started again.
+
+    Its port stays the same.
 
     As a context manager it starts on entering and stops on leaving, with `with` and with `async with`.
     """
 
-    def __init__(self, folder: Path, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, database_url: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.database = folder / "budget.db"
+        self.database_url = database_url or f"sqlite:///{self.database}"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start_seconds = 0.0
+        self._log = folder / f"service-{self.port}.log"
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def database_url(self) -> str:
-        return f"sqlite:///{self.database}"
 
     @property
     def pid(self) -> int:
@@ -49,10 +51,11 @@ class Service:
             "BUDGET_PORT": str(self.port),
             "BUDGET_DATABASE_URL": self.database_url,
             "BUDGET_LOG_LEVEL": "WARN",
+            "BUDGET_HERMES": "off",
             **self._environment,
         }
         started = time.perf_counter()
-        self._process = launch([sys.executable, "-m", "budget"], environment, self.folder / "service.log")
+        self._process = launch([sys.executable, "-m", "budget"], environment, self._log)
         wait_until_answering(f"{self.url}/ready", self._process, self.log)
         self.start_seconds = time.perf_counter() - started
 
@@ -73,8 +76,7 @@ class Service:
 
     def log(self) -> str:
         """What it has said so far, every start of it."""
-        path = self.folder / "service.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def resident_megabytes(self) -> float | None:
         """The memory it occupies; None where the system does not say."""

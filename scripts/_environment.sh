@@ -95,6 +95,21 @@ complete_python() {
   "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 || fail "$1 cannot make environments. Please run: sudo apt-get install $package"
 }
 
+# The browser in which tests open the examples; Debian has one, elsewhere it must be there.
+prepare_chromium() {
+  local program
+  for program in chromium chromium-browser google-chrome; do
+    if command -v "$program" >/dev/null; then return; fi
+  done
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing chromium"
+    export DEBIAN_FRONTEND=noninteractive
+    local install=(apt-get install -y --no-install-recommends chromium)
+    { "${install[@]}" || { apt-get update && "${install[@]}"; }; } >&2 || true
+  fi
+  command -v chromium >/dev/null || fail "the tests need Chromium. Please run: sudo apt-get install chromium"
+}
+
 install_locked() {
   if is_installed "$1"; then return; fi
   say "installing $2"

@@ -16,6 +16,7 @@ for argument in "$@"; do
 done
 
 prepare_environment dev
+prepare_chromium
 cd "$root"
 if [ ${#selected[@]} -gt 0 ]; then
   exec "$python" -m pytest "${selected[@]}"

@@ -21,6 +21,9 @@ _MEMORY = 20_000
 CONTEXT_WINDOW = "@context"
 TASK_WINDOW = "@task"
 
+GENERATED = "generated-"
+"""How a `context_id` begins that was made up for a caller who gave none: it counts as absent (rule 2.6)."""
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that decisions depend on."""
@@ -66,7 +69,7 @@ class PostingSet(NamedTuple):
         """The keyed lines alone, as `keys` gives them."""
         for line in self.keyed:
             if line.window_key == CONTEXT_WINDOW:
-                if context_id is not None:
+                if context_id is not None and not context_id.startswith(GENERATED):
                     yield line, "c:" + context_id
             elif task_id is not None:
                 yield line, "t:" + task_id

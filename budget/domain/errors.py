@@ -43,6 +43,12 @@ class Conflict(BudgetError):
     code = "conflict"
 
 
+class Gone(BudgetError):
+    """What was asked for was there, and is no longer kept."""
+
+    code = "gone"
+
+
 class KeyReused(BudgetError):
     """This idempotency key was used before with another request."""
 

@@ -132,6 +132,9 @@ class Outlook(Protocol):
     def opens(self, limit: Limit) -> int:
         """When a later window of the limit begins in which the request fits."""
 
+    def keeps_its_price(self, refusal: Refusal, at: int) -> bool:
+        """Whether the request holds at that instant what it holds now, by the prices that are known."""
+
 
 def complete(refusal: Refusal, now: int, outlook: Outlook) -> None:
     """Say whether and when retrying helps (rule 10.2), and offer that. Started, undrawn holds free nothing."""
@@ -145,6 +148,8 @@ def complete(refusal: Refusal, now: int, outlook: Outlook) -> None:
         return
     refusal.retryable = True
     refusal.retry_at = max(known)
+    if not outlook.keeps_its_price(refusal, refusal.retry_at):
+        return
     # An expiry of its own would have passed by then.
     request = {name: value for name, value in refusal.request.items() if name != "expiration_time"}
     refusal.offers.append(

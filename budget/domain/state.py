@@ -169,6 +169,8 @@ class State:
             for lines, *_ in postings
             for _, balance in lines.hard
         }
+        growing = [posting[0] for posting in postings if posting[1] > 0 or posting[3] > 0]
+        used = {id(b): (b.used_tokens, b.used_cost) for lines in growing for _, b in lines.balances}
         texts = []
         for lines, used_tokens, held_tokens, used_cost, held_cost in postings:
             self.note_change(lines)
@@ -176,17 +178,12 @@ class State:
             if len(postings) > 1 and not lines.are_those_of(context_id, task_id):
                 number = self._number_of_own(lines)
             texts.append(f"[{number},{used_tokens},{held_tokens},{used_cost},{held_cost}]")
-            grows = used_tokens > 0 or used_cost > 0
-            for line, balance in lines.balances:
+            for _, balance in lines.balances:
                 balance.held_tokens += held_tokens
                 balance.held_cost += held_cost
                 balance.used_tokens += used_tokens
                 balance.used_cost += used_cost
-                if grows:
-                    if balance.used_tokens >= balance.next_tokens:
-                        self._cross(line, balance, "tokens", balance.used_tokens - used_tokens)
-                    if balance.used_cost >= balance.next_cost:
-                        self._cross(line, balance, "cost", balance.used_cost - used_cost)
+        self._cross_levels(growing, used)  # only now: what one of the postings adds, another may take away again
         over = 0
         for lines, used_tokens, _, used_cost, _ in postings:
             if lines.hard and (used_tokens > 0 or used_cost > 0):
@@ -221,6 +218,15 @@ class State:
                 self.note_change(lines.shared)
             for _, balance in lines.own:
                 balance.changed = True
+
+    def _cross_levels(self, growing: Iterable[Lines], used: dict[int, tuple[int, int]]) -> None:
+        for lines in growing:
+            for line, balance in lines.balances:
+                tokens_before, cost_before = used[id(balance)]
+                if balance.used_tokens >= balance.next_tokens:
+                    self._cross(line, balance, "tokens", tokens_before)
+                if balance.used_cost >= balance.next_cost:
+                    self._cross(line, balance, "cost", cost_before)
 
     def _cross(self, line: Line, balance: Balance, unit: str, before: int) -> None:
         policy = line.policy

@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from budget.domain import commands
+from budget.domain import commands, history
 from budget.domain.allocations import Grant
 from budget.domain.budgets import Budget
-from budget.domain.entries import Entry, encode
+from budget.domain.entries import Entry
 from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.recording import Settled
-from budget.domain.records import ESTIMATED, UNPRICED, Alert, Hold, Record
+from budget.domain.records import Alert, Hold, Record
 from budget.storage import configuration, holdings
 from budget.storage.database import Connection
 
@@ -27,26 +27,7 @@ def rebuild(connection: Connection, entry: Entry) -> Any:
 def granted(connection: Connection, entry: Entry, data: dict[str, Any]) -> Grant:
     """An allocation as it was granted."""
     (hold,) = holdings.holds(connection, [entry.subject])
-    _, _, tokens, _, cost = msgspec.json.decode(entry.postings)[0]
-    first = msgspec.structs.replace(
-        hold,
-        tokens_allocated=tokens,
-        tokens_used=0,
-        input_tokens_used=0,
-        output_tokens_used=0,
-        held_tokens=tokens,
-        held_cost=cost,
-        estimated_cost=cost,
-        actual_cost=0,
-        flags=entry.flags,
-        state="open",
-        closed_by=None,
-        records=0,
-        expires_at=data["expires_at"],
-        started_at=None,
-        updated_at=hold.created_at,
-        provisional_record_id=None,
-    )
+    first = history.granted(hold, entry, data)
     return Grant(
         hold=first,
         decision_id=first.allocation_id,
@@ -55,22 +36,9 @@ def granted(connection: Connection, entry: Entry, data: dict[str, Any]) -> Grant
     )
 
 
-def _used(connection: Connection, entry: Entry, _: dict[str, Any]) -> Record:
+def _used(connection: Connection, entry: Entry, data: dict[str, Any]) -> Record:
     (record,) = holdings.records(connection, [entry.subject])
-    parts = msgspec.json.decode(entry.rollups)[0][5]
-    price_id = record.price_id
-    if entry.flags & UNPRICED:
-        price_id = "unpriced" if entry.flags & ESTIMATED else None
-    return msgspec.structs.replace(
-        record,
-        cost=sum(cost for _, cost in parts.values()),
-        parts=encode(parts).decode(),
-        price_id=price_id,
-        flags=entry.flags,
-        status="current",
-        corrected_by=None,
-        reason=record.reason if record.corrects is not None else None,
-    )
+    return history.booked(record, entry, data)
 
 
 def _settled(connection: Connection, entry: Entry, data: dict[str, Any]) -> Settled:

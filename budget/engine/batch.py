@@ -6,6 +6,8 @@ A command that is refused fails alone. Anything else that goes wrong fails the t
 import contextlib
 import copy
 import itertools
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,9 +20,13 @@ from budget.domain.records import Alert, Hold, Record
 from budget.domain.state import State
 from budget.engine import administration, answers, decisions
 from budget.engine.loading import Memory, Outcome, Submission, claims, load
+from budget.log import get_logger
 from budget.storage import alerts as stored_alerts
 from budget.storage import holdings, journal
 from budget.storage.database import Connection
+
+log = get_logger("budget_engine")
+_said = logging.getLogger("tekton")  # asked first, because counting costs
 
 Claimed = dict[str, tuple[bytes | None, Outcome]]
 """What the keys of this batch did so far, each with its command's fingerprint."""
@@ -29,21 +35,24 @@ Claimed = dict[str, tuple[bytes | None, Outcome]]
 def run(
     connection: Connection,
     memory: Memory,
-    submissions: list[Submission],
+    take: Callable[[], list[Submission]],
     jump: int = 0,
     *,
     claims_known: bool = False,
 ) -> list[Outcome] | None:
-    """Load, decide, save; the caller commits. `jump` is how far the clock leapt, in µs.
+    """Load, decide, save; the caller commits. `take` gives the batch, `jump` is how far the clock leapt, in µs.
 
     Keys are not looked up beforehand: repeats are rare, and the unique index notices them (`KeyTaken`). The batch
     is then run again with `claims_known`. None when so many holds were due that ending them filled the batch: run it
     again.
     """
+    memory.head = None
+    journal.take_turn(connection)
+    submissions = take()
     state = load(connection, memory, submissions, claims_known=claims_known)
     if state.facts["more_due"]:
         raise_alerts(connection, state)
-        journal.save(connection, state, state.facts["head"], [], memory.written)
+        memory.head = journal.save(connection, state, [], memory.written)
         return None
     outcomes = decide(connection, state, submissions)
     if not claims_known:
@@ -52,10 +61,11 @@ def run(
         alerts.raise_alert(state, alerts.clock_alert(state, jump))
     raise_alerts(connection, state)
     kept = decisions.finish(connection, memory.refusals, state, submissions, outcomes)
-    before = state.facts["head"]
     if state.entries or kept or state.facts.get("dropped"):
         holdings.drop_balances(connection, state.facts.get("dropped", ()))
-        journal.save(connection, state, before, kept, memory.written)
+        memory.head = journal.save(connection, state, kept, memory.written)
+    if _said.isEnabledFor(logging.DEBUG):
+        log.debug("written", kinds=dict(Counter(entry.kind for entry in state.entries)), from_seq=state.head_seq + 1)
     return outcomes
 
 

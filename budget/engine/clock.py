@@ -16,9 +16,13 @@ class Clock:
         """The wall clock."""
         return time.time_ns() // 1000
 
+    def steady(self) -> int:
+        """A clock that nobody sets; only its differences mean something."""
+        return time.monotonic_ns() // 1000
+
     def jump(self) -> int:
         """How far the wall clock went beyond the steady clock since the last call; 0 below a minute."""
-        wall, steady = self.now(), time.monotonic_ns() // 1000
+        wall, steady = self.now(), self.steady()
         jumped = (wall - self._wall) - (steady - self._steady) if self._wall else 0
         self._wall, self._steady = wall, steady
         return jumped if abs(jumped) > JUMP else 0

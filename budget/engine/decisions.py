@@ -118,6 +118,14 @@ class Outlook:
                 return at
             at = window.end
 
+    def keeps_its_price(self, refusal: refusals.Refusal, at: int) -> bool:
+        """Whether its model costs then what it costs now; an increase is priced as its hold was."""
+        provider, model = refusal.request.get("provider"), refusal.request.get("model")
+        if provider is None or model is None:
+            return True
+        price = self._state.configuration.price
+        return price(provider.lower(), model, at) == price(provider.lower(), model, refusal.decided_at)
+
     def _stored_amounts(self, policy_id: str, window_key: str) -> tuple[int, int, int, int]:
         key = (policy_id, window_key)
         return holdings.balances(self._connection, [key]).get(key, (0, 0, 0, 0))

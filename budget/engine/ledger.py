@@ -17,17 +17,22 @@ from budget.domain.errors import BudgetError, Invalid, Unavailable
 from budget.domain.ids import Ids
 from budget.domain.pricing import Price
 from budget.engine import batch, decisions, loading
+from budget.engine.bus import KEPT_DAYS, Bus
 from budget.engine.clock import Clock
 from budget.engine.loading import Outcome, Submission
 from budget.log import get_logger
-from budget.storage import configuration, holdings, migration
-from budget.storage.database import Connection, Database, KeyTaken, Locked
+from budget.storage import configuration, holdings, journal, migration
+from budget.storage.database import Collided, Connection, Database, KeyTaken, Locked, OutcomeUnknown
 
 log = get_logger("budget_engine")
 
 SWEEP_SECONDS = 1.0
 IDLE_SWEEP_SECONDS = 3600.0
-MOST_RETRIES = 5
+MOST_RUNS = 1000
+"""How often a batch is run before it is given up; each run that ended due holds first counts."""
+
+PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+"""Between the tries to ask a database that was lost in a commit what became of it."""
 
 PriceList = tuple[str, str, Callable[[], Iterable[Price]]]
 """A source of prices, its version, and how to read it."""
@@ -50,17 +55,21 @@ class Figures(msgspec.Struct):
 class _Group:
     """Submissions that belong to one request and are answered together."""
 
-    __slots__ = ("future", "submissions")
+    __slots__ = ("alone", "future", "submissions")
 
     def __init__(self, submissions: list[Submission], future: asyncio.Future[list[Outcome]]) -> None:
         self.submissions = submissions
         self.future = future
+        self.alone = any(submission.command.alone for submission in submissions)
 
 
 class Ledger:
-    """One writer over one database: commands wait in a bounded queue, and share commits (design 4)."""
+    """One writer over one database: commands wait in a bounded queue, and share commits (design 4).
 
-    def __init__(
+    `clock`, `ids` and `sweeps` are for a simulation, where all that happens comes from one seed.
+    """
+
+    def __init__(  # noqa: PLR0913 -- all but the first have a default, and are given by name
         self,
         database: Database,
         *,
@@ -68,16 +77,19 @@ class Ledger:
         alias: models.Alias = lambda _provider, _model: None,
         price_lists: Iterable[PriceList] = (),
         clock: Clock | None = None,
+        ids: Ids | None = None,
+        sweeps: bool = True,
         queue_limit: int = 20_000,
         batch_limit: int = 2_000,
         default_limit: Decimal = Decimal(500),
+        event_days: int = KEPT_DAYS,
     ) -> None:
         self.database = database
         self.figures = Figures()
         self.default_limit = default_limit
         self._price_lists = tuple(price_lists)
         self._clock = clock or Clock()
-        self._memory = loading.Memory(alias, rules, self._clock, Ids())
+        self._memory = loading.Memory(alias, rules, self._clock, ids or Ids())
         self._read_memory = loading.Memory(alias, rules, self._clock, Ids())
         self._queue: deque[_Group] = deque()
         self._queued = 0
@@ -85,15 +97,19 @@ class Ledger:
         self._batch_limit = batch_limit
         self._arrived = asyncio.Event()
         self._stopping = False
+        self._reached = True
+        self._sweeps = sweeps
         self._pricing_due = True
         self._tasks: list[asyncio.Task[None]] = []
+        self.bus = Bus(database, self.now, kept_days=event_days)
+        """What happened, for those who listen."""
 
     # Life
 
     async def start(self) -> None:
         """Own the file, bring its tables up to date, make the first budget, load the price lists, then write."""
         self.database.lock()
-        await self.database.write_alone(migration.upgrade)
+        await self.database.write(migration.upgrade)
         self._tasks = [asyncio.create_task(self._write(), name="budget-writer")]
         await self.submit(commands.Initialise(), SYSTEM)
         for source, version, read in self._price_lists:
@@ -102,10 +118,14 @@ class Ledger:
                 await self.submit(commands.LoadPrices(source=source, version=version, prices=prices), SYSTEM)
         await self.refresh()
         await self._price_usage()
-        self._tasks.append(asyncio.create_task(self._sweep(), name="budget-sweep"))
+        self.bus.start()
+        self._tasks.append(asyncio.create_task(self.database.listen(self.bus.wake), name="budget-listen"))
+        if self._sweeps:
+            self._tasks.append(asyncio.create_task(self._sweep(), name="budget-sweep"))
 
     async def stop(self) -> None:
         """Take nothing more, finish what was accepted, close."""
+        await self.bus.stop()
         self._stopping = True
         self._arrived.set()
         for task in self._tasks[1:]:
@@ -116,7 +136,7 @@ class Ledger:
             if self._tasks:
                 await self._tasks[0]
         finally:
-            self.database.close()
+            await self.database.aclose()
 
     # Commands
 
@@ -176,8 +196,8 @@ class Ledger:
 
     @property
     def is_writing(self) -> bool:
-        """Whether commands are being taken."""
-        return bool(self._tasks) and not self._tasks[0].done() and not self._stopping
+        """Whether commands are being taken, and the database was there when it was last asked."""
+        return bool(self._tasks) and not self._tasks[0].done() and not self._stopping and self._reached
 
     # The writer
 
@@ -189,7 +209,8 @@ class Ledger:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            groups = self._next_groups()
+            groups: list[_Group] = []
+            self._gather(groups)
             try:
                 await self._run(groups)
             except Exception:  # whatever it is, those who wait get an answer and the writer goes on
@@ -197,74 +218,92 @@ class Ledger:
                 for group in groups:
                     _fail(group, Unavailable("the outcome is not known; ask again with the same key"))
 
-    def _next_groups(self) -> list[_Group]:
-        """What waits, up to the batch limit; a command that changes the rules comes alone."""
-        groups: list[_Group] = []
-        size = 0
-        while self._queue:
+    def _gather(self, groups: list[_Group]) -> None:
+        """Add what waits, up to the batch limit; a command that changes the rules comes alone."""
+        size = sum(len(group.submissions) for group in groups)
+        while self._queue and not (groups and groups[0].alone):
             group = self._queue[0]
-            alone = any(submission.command.alone for submission in group.submissions)
-            if groups and (alone or size + len(group.submissions) > self._batch_limit):
+            if groups and (group.alone or size + len(group.submissions) > self._batch_limit):
                 break
             groups.append(self._queue.popleft())
             size += len(group.submissions)
-            if alone:
-                break
-        self._queued -= size
-        return groups
+            self._queued -= len(group.submissions)
 
     async def _run(self, groups: list[_Group]) -> None:
-        submissions = [submission for group in groups for submission in group.submissions]
+        def take() -> list[Submission]:
+            if self.database.is_shared:  # others had their turn while this batch waited, and more has come meanwhile
+                self._gather(groups)
+            return _submissions(groups)
+
         try:
-            outcomes = await self._commit(submissions)
+            outcomes = await self._commit(take)
         except Unavailable as error:
+            self._reached = False
             self.figures.failed_batches += 1
-            log.warning("batch failed", error=error.message, commands=len(submissions))
+            log.warning("batch failed", error=error.message, commands=len(_submissions(groups)))
             for group in groups:
                 _fail(group, error)
             return
         except Exception:
             # Not a passing fault of the database: one command is to blame, and only it shall fail (rule 6.3).
             self.figures.failed_batches += 1
+            submissions = _submissions(groups)
             if len(submissions) > 1:
                 log.warning("batch failed, running its commands one by one", commands=len(submissions), exc_info=True)
             outcomes = [await self._alone(submission) for submission in submissions]
-        if any(submission.command.alone for submission in submissions):
+        if groups[0].alone:
             with contextlib.suppress(Unavailable):  # the next batch looks again
                 await self.database.read(loading.current_configuration, self._memory)
         self._count(outcomes)
-        at = 0
-        for group in groups:
-            if not group.future.done():
-                group.future.set_result(outcomes[at : at + len(group.submissions)])
-            at += len(group.submissions)
+        _answer(groups, outcomes)
+        if self._memory.head is not None:
+            self._memory.last_at = max(self._memory.last_at, self._memory.head.at)
+            self.bus.wake(self._memory.head.seq)
 
-    async def _commit(self, submissions: list[Submission]) -> list[Outcome]:
+    async def _commit(self, take: Callable[[], list[Submission]]) -> list[Outcome]:
         jump = self._clock.jump()
         started = time.perf_counter()
         outcomes, claims_known = None, False
-        attempts = 0
-        while outcomes is None:
+        for _ in range(MOST_RUNS):
             try:
-                outcomes = await self.database.write(
-                    batch.run, self._memory, submissions, jump, claims_known=claims_known
-                )
+                outcomes = await self.database.write(batch.run, self._memory, take, jump, claims_known=claims_known)
             except KeyTaken:
                 self._memory.forget()
                 claims_known = True
-                attempts += 1
-                if attempts > MOST_RETRIES:  # others claim these keys again and again, just before us
-                    raise Unavailable("keys of this batch are being claimed elsewhere; try again") from None
+            except Collided:
+                self._memory.forget()
+            except OutcomeUnknown as error:
+                if await self._was_committed():
+                    outcomes = error.result
+                else:
+                    self._memory.forget()
             except BaseException:  # not committed: what was remembered of it is not so
                 self._memory.forget()
                 raise
+            if outcomes is not None:
+                break
+        else:
+            raise Unavailable("others write the same again and again, just before us; try again")
+        self._reached = True
         self.figures.commits += 1
         self.figures.commit_seconds += time.perf_counter() - started
         return outcomes
 
+    async def _was_committed(self) -> bool:
+        """Whether the batch whose commit was cut off is in the journal after all, once that can be asked."""
+        written = self._memory.head
+        if written is None:  # it wrote no entry: running it again does no harm
+            return False
+        for pause in PAUSES_SECONDS:
+            try:
+                return await self.database.write(journal.is_written, written)
+            except (Unavailable, Collided):
+                await asyncio.sleep(pause)
+        raise OutcomeUnknown(None)
+
     async def _alone(self, submission: Submission) -> Outcome:
         try:
-            (outcome,) = await self._commit([submission])
+            (outcome,) = await self._commit(lambda: [submission])
         except BudgetError as error:
             return Outcome(error=error)
         except OverflowError:
@@ -288,11 +327,13 @@ class Ledger:
     # The background
 
     async def _sweep(self) -> None:
-        """End holds that are due although nobody asks, and once an hour drop what nobody uses."""
+        """End holds that are due although nobody asks, once an hour drop what nobody uses, look for what is new."""
         next_idle = 0.0
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
+                self.bus.wake((await self.database.read(journal.head)).seq)  # in case a notice was missed
+                self._reached = True
                 due = await self.database.read(holdings.next_expiry)
                 idle = time.monotonic() >= next_idle
                 if idle or (due is not None and due <= self._clock.now()):
@@ -302,6 +343,7 @@ class Ledger:
                 if self._pricing_due:
                     await self._price_usage()
             except BudgetError as error:
+                self._reached = not isinstance(error, Unavailable)
                 log.warning("sweep failed", error=error.message)
             except Exception:  # the next round tries again
                 log.exception("sweep failed")
@@ -316,6 +358,18 @@ class Ledger:
         except BaseException:  # a caller that goes away included
             self._pricing_due = True
             raise
+
+
+def _submissions(groups: list[_Group]) -> list[Submission]:
+    return [submission for group in groups for submission in group.submissions]
+
+
+def _answer(groups: list[_Group], outcomes: list[Outcome]) -> None:
+    at = 0
+    for group in groups:
+        if not group.future.done():
+            group.future.set_result(outcomes[at : at + len(group.submissions)])
+        at += len(group.submissions)
 
 
 def _fail(group: _Group, error: BudgetError) -> None:

@@ -9,7 +9,7 @@ from budget.domain.configuration import FOREVER, Configuration, Line
 from budget.domain.policies import SCOPE_FIELDS, Amounts, Policy
 from budget.domain.records import Hold
 from budget.engine.queries import Filters, Source, budget_in, listed
-from budget.storage import holdings
+from budget.storage import events, holdings
 from budget.storage.database import Connection
 from budget.storage.lists import Listed
 
@@ -51,6 +51,17 @@ async def list_limits(
     return listed(rows, page, limit)
 
 
+async def snapshot(ledger: Source, filters: Filters) -> dict[str, Any]:
+    """Every limit as it stands, and the number of the last event that these figures contain: go on after it."""
+    configuration = await ledger.refresh()
+    now = ledger.now()
+    wanted = [policy for policy in _wanted(configuration, filters) if not policy.keyed]
+    seq, standings = await ledger.database.read(
+        lambda connection: (events.newest(connection), _read(connection, configuration, wanted, {}, now))
+    )
+    return {"as_of_seq": seq, "limits": [row for standing in standings for row in _rows(standing, now)]}
+
+
 def _wanted(configuration: Configuration, filters: Filters) -> list[Policy]:
     budget_id = filters.get("budget_id")
     if budget_id is not None:
@@ -81,7 +92,7 @@ def _read(
     found = holdings.balances(connection, keys)
     for key, amounts in _dropped(connection, [place for place in places if place.policy.keyed], found).items():
         found[key] = amounts
-    changes = due_changes(configuration, holdings.due_holds(connection, now, DUE), now)
+    changes = due_changes(configuration, holdings.holds(connection, holdings.due(connection, now, DUE)), now)
     standings = []
     for place in places:
         if place.window_key is None:

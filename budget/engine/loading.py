@@ -66,7 +66,7 @@ class Memory:
         self.clock = clock
         self.lock = threading.Lock()
         self.last_at = 0
-        """The time of the last batch, in µs; no later batch is earlier."""
+        """The time of the last entry, in µs; no later one is earlier."""
         self.forget()
         self.prices_version = -1
         self.prices: configuration.PriceTable = {}
@@ -74,6 +74,8 @@ class Memory:
 
     def forget(self) -> None:
         """Drop what is remembered of batches: one of them was not committed after all."""
+        self.head: journal.Head | None = None
+        """Where the journal ended with the last batch that this process wrote."""
         self.written = journal.Written()
         self.refusals = decisions.Counted()
 
@@ -111,8 +113,8 @@ def load(
     # Strictly later than the last entry, so that the journal's order is the order of its times.
     ids = Ids() if only_reads else memory.ids  # readers share a memory, and run in several threads
     state = State(current, max(memory.clock.now(), head.at + 1), head.seq, ids)
-    memory.last_at = max(memory.last_at, state.now)
-    due = holdings.due_holds(connection, state.now, MOST_READ if only_reads else EXPIRIES)
+    memory.last_at = max(memory.last_at, head.at)
+    due = holdings.due(connection, state.now, MOST_READ if only_reads else EXPIRIES)
     asks_storage = any(submission.command.alone for submission in submissions)
     state.facts["head"] = head
     state.facts["more_due"] = not only_reads and (len(due) == EXPIRIES or (bool(due) and asks_storage))
@@ -121,19 +123,17 @@ def load(
     state.facts["claims"] = {}
     if claims_known:
         state.facts["claims"] = claims(connection, submissions)
-    _load_holds(connection, state, submissions)
-    for hold in due:
-        if state.holds.setdefault(hold.allocation_id, hold) is hold:
-            state.holds_by_context.setdefault(hold.context_id, []).append(hold)
+    _load_holds(connection, state, submissions, due)
+    ending = [state.holds[allocation_id] for allocation_id in due]
     _load_records(connection, state, submissions)
     touched: Touched = {}
     for submission in submissions:
         _touch(state, submission, touched)
-    for hold in due:
+    for hold in ending:
         _touch_hold(state, hold, touched)
     load_balances(connection, state, touched)
-    for hold in due:
-        allocations.expire(state, state.holds[hold.allocation_id], SYSTEM)
+    for hold in ending:
+        allocations.expire(state, hold, SYSTEM)
     return state
 
 
@@ -143,8 +143,8 @@ def claims(connection: Connection, submissions: Iterable[Submission]) -> dict[st
     return journal.claims(connection, keys) if keys else {}
 
 
-def _load_holds(connection: Connection, state: State, submissions: list[Submission]) -> None:
-    ids: set[str] = set()
+def _load_holds(connection: Connection, state: State, submissions: list[Submission], due: list[str]) -> None:
+    ids = set(due)
     contexts: set[str] = set()
     for submission in submissions:
         command = submission.command
@@ -153,10 +153,9 @@ def _load_holds(connection: Connection, state: State, submissions: list[Submissi
                 contexts.add(command.context_id)
         elif (allocation_id := getattr(command, "allocation_id", None)) is not None:
             ids.add(allocation_id)
-    found = holdings.holds(connection, ids) if ids else []
     if contexts:
-        found += [hold for hold in holdings.active_holds(connection, contexts) if hold.allocation_id not in ids]
-    for hold in found:
+        ids.update(holdings.active_of(connection, contexts))
+    for hold in holdings.holds(connection, ids) if ids else ():
         state.holds[hold.allocation_id] = hold
         state.holds_by_context.setdefault(hold.context_id, []).append(hold)
 

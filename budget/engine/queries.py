@@ -131,7 +131,7 @@ async def get_allocation(ledger: Source, allocation_id: str) -> Hold:
 async def get_context_allocation(ledger: Source, context_id: str) -> Hold:
     """The newest active allocation of a context."""
     now = ledger.now()
-    found = await ledger.database.read(holdings.active_holds, [context_id])
+    found = await ledger.database.read(lambda rows: holdings.holds(rows, holdings.active_of(rows, [context_id])))
     active = [hold for hold in found if hold.expires_at > now]
     if not active:
         raise NotFound(f"there is no active allocation for context {context_id!r}", field="context_id")

@@ -28,15 +28,15 @@ def load(connection: Connection, version: int, prices: PriceTable, alias: models
     """Everything but the prices, which are many and change least."""
     return Configuration(
         version=version,
-        budgets=[_budget(row) for row in connection.exec_driver_sql(f"SELECT {_BUDGET} FROM budgets")],
+        budgets=[_budget(row) for row in statements.run(connection, f"SELECT {_BUDGET} FROM budgets")],
         policies=[
             msgspec.json.decode(row[0], type=Policy)
-            for row in connection.exec_driver_sql("SELECT content FROM policies WHERE is_current")
+            for row in statements.run(connection, "SELECT content FROM policies WHERE is_current")
         ],
         prices=prices,
         table={
             (row[0], row[1]): msgspec.json.decode(row[2], type=models.Model)
-            for row in connection.exec_driver_sql("SELECT provider, model, content FROM models")
+            for row in statements.run(connection, "SELECT provider, model, content FROM models")
         },
         alias=alias,
         rules=rules,
@@ -49,7 +49,7 @@ _BUDGET = statements.columns_of(tables.budgets)
 def load_prices(connection: Connection) -> PriceTable:
     """Every version of every price, by provider and lower-case model."""
     table: PriceTable = {}
-    for row in connection.exec_driver_sql("SELECT content FROM prices ORDER BY created_at, price_id"):
+    for row in statements.run(connection, "SELECT content FROM prices ORDER BY created_at, price_id"):
         price = price_of(row[0])
         table.setdefault((price.provider, price.model.lower()), []).append(price)
     return table
@@ -83,14 +83,14 @@ def price_of(content: str) -> Price:
 
 def price(connection: Connection, price_id: str) -> Price | None:
     """One version of a price."""
-    row = connection.exec_driver_sql("SELECT content FROM prices WHERE price_id = ?", (price_id,)).one_or_none()
+    row = statements.first(connection, "SELECT content FROM prices WHERE price_id = ?", (price_id,))
     return None if row is None else price_of(row[0])
 
 
 def price_list_loaded(connection: Connection, source: str, version: str) -> bool:
     """Whether this version of a price list is in the table already."""
     sql = "SELECT 1 FROM price_lists WHERE source = ? AND version = ?"
-    return connection.exec_driver_sql(sql, (source, version)).first() is not None
+    return statements.first(connection, sql, (source, version)) is not None
 
 
 def note_price_list(connection: Connection, source: str, version: str, at: int, added: int) -> None:
@@ -100,9 +100,8 @@ def note_price_list(connection: Connection, source: str, version: str, at: int, 
 
 def policy_version(connection: Connection, policy_id: str, version: int) -> Policy | None:
     """A policy as it was."""
-    row = connection.exec_driver_sql(
-        "SELECT content FROM policies WHERE policy_id = ? AND version = ?", (policy_id, version)
-    ).one_or_none()
+    sql = "SELECT content FROM policies WHERE policy_id = ? AND version = ?"
+    row = statements.first(connection, sql, (policy_id, version))
     return None if row is None else msgspec.json.decode(row[0], type=Policy)
 
 
@@ -115,8 +114,8 @@ def save(connection: Connection, state: State) -> None:
         (policy.policy_id, policy.version, True, encode(policy).decode()) for policy in state.new_policies.values()
     ]
     for policy_id, *_ in policies:
-        connection.exec_driver_sql(
-            "UPDATE policies SET is_current = ? WHERE policy_id = ? AND is_current", (False, policy_id)
+        statements.run(
+            connection, "UPDATE policies SET is_current = ? WHERE policy_id = ? AND is_current", (False, policy_id)
         )
     statements.insert_rows(connection, tables.policies, policies)
     statements.insert_rows(connection, tables.prices, [_price_row(price) for price in state.new_prices])
@@ -125,7 +124,8 @@ def save(connection: Connection, state: State) -> None:
         tables.models,
         [(model.provider, model.model, encode(model).decode()) for model in state.new_models],
     )
-    connection.exec_driver_sql(
+    statements.run(
+        connection,
         "UPDATE configuration SET version = version + 1, prices_version = prices_version + ? WHERE id = 1",
         (1 if state.new_prices else 0,),
     )

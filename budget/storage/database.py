@@ -1,41 +1,26 @@
 """One database, reached in two ways: a single writer, and readers that never wait for it.
 
-Functions that query take a SQLAlchemy `Connection` and are ordinary functions; this module says where they run:
-on SQLite in threads (one for writing, a few for reading), on PostgreSQL on the event loop through asyncpg.
+Functions that query take a SQLAlchemy `Connection` and are ordinary functions; where they run is each backend's affair:
+on SQLite in threads (one for writing, a few for reading), on PostgreSQL on the event loop.
 """
 
-import asyncio
-import contextlib
-import fcntl
-import sqlite3
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 -- what every storage function is given
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy import exc as sqlalchemy_errors
-from sqlalchemy.pool import QueuePool
 
-from budget.domain.errors import BudgetError, Invalid, Unavailable
+from budget.storage.failures import Collided as Collided  # noqa: PLC0414 -- the ways in which a write fails
+from budget.storage.failures import KeyTaken as KeyTaken  # noqa: PLC0414
+from budget.storage.failures import Locked as Locked  # noqa: PLC0414
+from budget.storage.failures import OutcomeUnknown as OutcomeUnknown  # noqa: PLC0414
+from budget.storage.postgres import PostgreSQL
+from budget.storage.sqlite import SQLite
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 READERS = 4
-BUSY_TIMEOUT_SECONDS = 10
-CACHE_KIBIBYTES = 32 * 1024
-
-
-class Locked(BudgetError):
-    """Another process owns this database file."""
-
-    code = "database_locked"
-
-
-class KeyTaken(Exception):
-    """A command of the batch has a key that an earlier one claimed: decide again, knowing which."""
 
 
 class Database:
@@ -43,26 +28,25 @@ class Database:
 
     def __init__(self, url: str, *, synchronous: str = "FULL") -> None:
         self.url = url
-        self.path = sqlite_path(url)
-        self._lock_file: IO[str] | None = None
-        self._writer = _sqlite_engine(self.path, synchronous, writes=True)
-        self._readers = _sqlite_engine(self.path, synchronous, writes=False)
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="budget-writer")
-        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="budget-reader")
+        self._backend: SQLite | PostgreSQL
+        if url.startswith("postgresql"):
+            self._backend = PostgreSQL(url, readers=READERS)
+        else:
+            self._backend = SQLite(url, readers=READERS, synchronous=synchronous)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of an SQLite database."""
+        return self._backend.path
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write to it too, so that a write waits for its turn."""
+        return isinstance(self._backend, PostgreSQL)
 
     def lock(self) -> None:
-        """Become the file's one writer, or raise `Locked` (rule 12.3)."""
-        lock_path = Path(f"{self.path}.lock")
-        lock_path.parent.mkdir(parents=True, exist_ok=True)
-        lock_file = lock_path.open("w")
-        try:
-            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock_file.close()
-            raise Locked(
-                f"another Budget runs on {self.path}: stop it, or give this one a file of its own with BUDGET_DB_PATH"
-            ) from None
-        self._lock_file = lock_file
+        """Become an SQLite file's one writer, or raise `Locked` (rule 12.3); PostgreSQL has many."""
+        self._backend.lock()
 
     async def write(
         self,
@@ -71,8 +55,7 @@ class Database:
         **kwargs: Arguments.kwargs,
     ) -> Result:
         """Run in one transaction and commit it; raises `Unavailable` when the database cannot."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writing, lambda: self.write_now(function, *args, **kwargs))
+        return await self._backend.write(lambda connection: function(connection, *args, **kwargs))
 
     async def read(
         self,
@@ -81,17 +64,7 @@ class Database:
         **kwargs: Arguments.kwargs,
     ) -> Result:
         """Run on one snapshot; nothing it does can change the database."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reading, lambda: self.read_now(function, *args, **kwargs))
-
-    async def write_alone(self, function: Callable[[str], None]) -> None:
-        """Run something that opens the database by its URL, in the writer's thread (migrations)."""
-
-        def run() -> None:
-            with _clear_errors():
-                function(f"sqlite:///{self.path}")
-
-        await asyncio.get_running_loop().run_in_executor(self._writing, run)
+        return await self._backend.read(lambda connection: function(connection, *args, **kwargs))
 
     def write_now(
         self,
@@ -99,9 +72,8 @@ class Database:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """`write`, in this thread."""
-        with _clear_errors(), self._writer.begin() as connection:
-            return function(connection, *args, **kwargs)
+        """`write`, for callers without an event loop."""
+        return self._backend.write_now(lambda connection: function(connection, *args, **kwargs))
 
     def read_now(
         self,
@@ -109,83 +81,17 @@ class Database:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """`read`, in this thread."""
-        with _clear_errors(), self._readers.begin() as connection:
-            return function(connection, *args, **kwargs)
+        """`read`, likewise."""
+        return self._backend.read_now(lambda connection: function(connection, *args, **kwargs))
+
+    async def listen(self, heard: Callable[[int], None]) -> None:
+        """Tell `heard` the journal's newest number whenever another replica has written; until cancelled."""
+        await self._backend.listen(heard)
+
+    async def aclose(self) -> None:
+        """Finish what runs, and let go of the database."""
+        await self._backend.aclose()
 
     def close(self) -> None:
-        """Finish what runs, and give the file back."""
-        self._writing.shutdown()
-        self._reading.shutdown()
-        self._readers.dispose()
-        self._writer.dispose()
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
-
-
-def sqlite_path(url: str) -> Path:
-    """The file of an SQLite URL."""
-    database = make_url(url).database
-    return Path(database or "budget.db").expanduser()
-
-
-def _sqlite_engine(path: Path, synchronous: str, *, writes: bool) -> Engine:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"cannot make a folder for the database {path}: {error.strerror}") from error
-    engine = create_engine(
-        f"sqlite:///{path}",
-        poolclass=QueuePool,
-        pool_size=1 if writes else READERS,
-        max_overflow=0,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA temp_store=MEMORY")
-        # A checkpoint copies every changed page once more: seldom is cheaper, and 80 MB of log is little.
-        cursor.execute("PRAGMA wal_autocheckpoint=20000")
-        cursor.execute(f"PRAGMA cache_size={-CACHE_KIBIBYTES if writes else -CACHE_KIBIBYTES // 8}")
-        if not writes:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # IMMEDIATE: the lock is taken before anything is read, so what was read stays true until the commit.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-_NO_DATABASE = ("not a database", "malformed")
-"""What SQLite says of a file that is something else, or damaged."""
-
-
-@contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.OperationalError, sqlalchemy_errors.OperationalError, sqlalchemy_errors.TimeoutError) as error:
-        raise Unavailable(f"the database cannot answer now: {_cause(error)}") from error
-    except sqlite3.IntegrityError as error:
-        if "entries.idempotency_key" in str(error):
-            raise KeyTaken from error
-        if "whole_numbers" not in str(error):
-            raise
-        raise Invalid("cost", "sums cannot hold more than 92 million dollars or 2**63 - 1 tokens") from error
-    except (sqlite3.DatabaseError, sqlalchemy_errors.DatabaseError) as error:
-        if not any(sign in str(error) for sign in _NO_DATABASE):
-            raise
-        raise Unavailable(f"the database file cannot be read: {_cause(error)}") from error
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+        """`aclose`, for callers without an event loop."""
+        self._backend.close()

@@ -17,6 +17,7 @@ _RECORD = statements.columns_of(tables.usage_records)
 _ACTIVE = "state IN ('open', 'started')"
 
 Amounts = tuple[int, int, int, int]
+Key = tuple[str, str]
 
 
 def holds(connection: Connection, ids: Iterable[str]) -> list[Hold]:
@@ -24,21 +25,22 @@ def holds(connection: Connection, ids: Iterable[str]) -> list[Hold]:
     return [hold_of(row) for row in statements.select_in(connection, _HOLD, "holds", "allocation_id", ids)]
 
 
-def active_holds(connection: Connection, context_ids: Iterable[str]) -> list[Hold]:
+def active_of(connection: Connection, context_ids: Iterable[str]) -> list[str]:
     """The active holds of these contexts."""
-    rows = statements.select_in(connection, _HOLD, "holds", "context_id", context_ids, f"AND {_ACTIVE}")
-    return [hold_of(row) for row in rows]
+    columns, ending = "allocation_id", f"AND {_ACTIVE}"
+    return [row[0] for row in statements.select_in(connection, columns, "holds", "context_id", context_ids, ending)]
 
 
-def due_holds(connection: Connection, now: int, limit: int) -> list[Hold]:
+def due(connection: Connection, now: int, limit: int) -> list[str]:
     """Active holds whose time has come, earliest first."""
-    sql = f"SELECT {_HOLD} FROM holds WHERE {_ACTIVE} AND expires_at <= ? ORDER BY expires_at, allocation_id LIMIT ?"
-    return [hold_of(row) for row in statements.run(connection, sql, (now, limit))]
+    order = "ORDER BY expires_at, allocation_id LIMIT ?"
+    sql = f"SELECT allocation_id FROM holds WHERE {_ACTIVE} AND expires_at <= ? {order}"
+    return [row[0] for row in statements.run(connection, sql, (now, limit))]
 
 
 def next_expiry(connection: Connection) -> int | None:
     """When the next active hold ends."""
-    found: int | None = connection.exec_driver_sql(f"SELECT min(expires_at) FROM holds WHERE {_ACTIVE}").scalar()
+    found: int | None = statements.value(connection, f"SELECT min(expires_at) FROM holds WHERE {_ACTIVE}")
     return found
 
 
@@ -47,14 +49,17 @@ def records(connection: Connection, ids: Iterable[str]) -> list[Record]:
     return [record_of(row) for row in statements.select_in(connection, _RECORD, "usage_records", "record_id", ids)]
 
 
-def balances(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Amounts]:
+def balances(connection: Connection, keys: Iterable[Key]) -> dict[Key, Amounts]:
     """The balances that exist under these (policy, window) keys: used and held tokens, used and held nanocents."""
+    table, parameters = statements.pairs(connection, keys)
     sql = (
         "SELECT b.policy_id, b.window_key, b.used_tokens, b.held_tokens, b.used_cost, b.held_cost "
-        "FROM json_each(?) AS wanted JOIN balances AS b ON b.policy_id = json_extract(wanted.value, '$[0]') "
-        "AND b.window_key = json_extract(wanted.value, '$[1]')"
+        f"FROM {table} JOIN balances AS b ON b.policy_id = wanted.a AND b.window_key = wanted.b"
     )
-    rows = statements.run(connection, sql, (statements.as_json(keys),))
+    return _by_key(statements.run(connection, sql, parameters))
+
+
+def _by_key(rows: Iterable[statements.Row]) -> dict[Key, Amounts]:
     return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}
 
 
@@ -63,7 +68,7 @@ def balances_of(connection: Connection, policy_id: str) -> dict[tuple[str, str],
     sql = (
         "SELECT policy_id, window_key, used_tokens, held_tokens, used_cost, held_cost FROM balances WHERE policy_id = ?"
     )
-    return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in connection.exec_driver_sql(sql, (policy_id,))}
+    return _by_key(statements.run(connection, sql, (policy_id,)))
 
 
 def idle_keyed_balances(connection: Connection, before: int, limit: int) -> dict[tuple[str, str], Amounts]:
@@ -73,38 +78,36 @@ def idle_keyed_balances(connection: Connection, before: int, limit: int) -> dict
         "WHERE touched_at < ? AND held_tokens = 0 AND held_cost = 0 "
         "AND (window_key LIKE 'c:%' OR window_key LIKE 't:%') LIMIT ?"
     )
-    return {
-        (row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in connection.exec_driver_sql(sql, (before, limit))
-    }
+    return _by_key(statements.run(connection, sql, (before, limit)))
 
 
 def drop_balances(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
     """Delete balances that were closed."""
     pairs = list(keys)
     if pairs:
-        connection.exec_driver_sql("DELETE FROM balances WHERE policy_id = ? AND window_key = ?", pairs)
+        statements.run_many(connection, "DELETE FROM balances WHERE policy_id = ? AND window_key = ?", pairs)
 
 
 def window_sums(connection: Connection, policy: Policy, start: int, end: int) -> Amounts:
     """What a policy's window really contains, from the records and the open holds (rule 2.5)."""
     scope, values = _scope_condition(policy)
-    used = connection.exec_driver_sql(
+    sql = (
         "SELECT COALESCE(SUM(total_tokens), 0), COALESCE(SUM(cost), 0) FROM usage_records "
-        f"WHERE status = 'current' AND booked_at >= ? AND booked_at < ?{scope}",
-        (start, end, *values),
-    ).one()
-    held = connection.exec_driver_sql(
+        f"WHERE status = 'current' AND booked_at >= ? AND booked_at < ?{scope}"
+    )
+    (used,) = statements.run(connection, sql, (start, end, *values))
+    sql = (
         "SELECT COALESCE(SUM(held_tokens), 0), COALESCE(SUM(held_cost), 0) FROM holds "
-        f"WHERE {_ACTIVE} AND created_at >= ? AND created_at < ?{scope}",
-        (start, end, *values),
-    ).one()
-    return int(used[0]), int(held[0]), int(used[1]), int(held[1])
+        f"WHERE {_ACTIVE} AND created_at >= ? AND created_at < ?{scope}"
+    )
+    (held,) = statements.run(connection, sql, (start, end, *values))
+    return used[0], held[0], used[1], held[1]
 
 
 def last_booked(connection: Connection) -> int:
     """The latest instant in which anything is booked."""
-    used: int = connection.exec_driver_sql("SELECT COALESCE(MAX(booked_at), 0) FROM usage_records").scalar_one()
-    held: int = connection.exec_driver_sql("SELECT COALESCE(MAX(created_at), 0) FROM holds").scalar_one()
+    used: int = statements.value(connection, "SELECT COALESCE(MAX(booked_at), 0) FROM usage_records")
+    held: int = statements.value(connection, "SELECT COALESCE(MAX(created_at), 0) FROM holds")
     return max(used, held)
 
 
@@ -147,17 +150,17 @@ def expiries(connection: Connection, line: Line, keyed: str | None) -> list[tupl
         "SELECT allocation_id, expires_at, held_tokens, held_cost FROM holds "
         f"WHERE {_ACTIVE} AND (state = 'open' OR records > 0) AND {place}{scope} ORDER BY expires_at"
     )
-    return [(row[0], Expiry(*row[1:])) for row in connection.exec_driver_sql(sql, (*bounds, *values))]
+    return [(row[0], Expiry(*row[1:])) for row in statements.run(connection, sql, (*bounds, *values))]
 
 
 def unpriced(connection: Connection, limit: int, after: int, models: Iterable[tuple[str, str]]) -> list[Record]:
     """Current records without a price for these (provider, model) pairs, in order from `after`."""
+    table, parameters = statements.pairs(connection, models)
     sql = (
         f"SELECT {_RECORD} FROM usage_records WHERE flags & {UNPRICED} != 0 AND status = 'current' AND seq > ? "
-        "AND (provider, model) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) "
-        "ORDER BY seq LIMIT ?"
+        f"AND (provider, model) IN (SELECT a, b FROM {table}) ORDER BY seq LIMIT ?"
     )
-    return [record_of(row) for row in connection.exec_driver_sql(sql, (after, statements.as_json(models), limit))]
+    return [record_of(row) for row in statements.run(connection, sql, (after, *parameters, limit))]
 
 
 def unpriced_models(connection: Connection) -> list[tuple[str, str, int]]:
@@ -167,4 +170,4 @@ def unpriced_models(connection: Connection) -> list[tuple[str, str, int]]:
         f"WHERE flags & {UNPRICED} != 0 AND status = 'current' AND provider IS NOT NULL AND model IS NOT NULL "
         "GROUP BY provider, model"
     )
-    return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(sql)]
+    return [(row[0], row[1], row[2]) for row in statements.run(connection, sql)]

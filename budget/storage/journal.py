@@ -25,10 +25,26 @@ class Head(NamedTuple):
     hash: bytes
 
 
+def take_turn(connection: Connection) -> None:
+    """Keep every other writer out until the commit: batches come one after another, whichever replica runs them.
+
+    What a batch reads after this stays true until it commits, as under SQLite's own lock. Writers queue in turn.
+    """
+    if statements.shares(connection):
+        statements.run(connection, "LOCK TABLE journal_head IN EXCLUSIVE MODE")
+
+
 def head(connection: Connection) -> Head:
     """The journal's head."""
     (row,) = statements.run(connection, "SELECT seq, at, hash FROM journal_head WHERE id = 1")
     return Head(row[0], row[1], row[2])
+
+
+def is_written(connection: Connection, written: Head) -> bool:
+    """Whether the batch that ended there was committed; waits for a commit that is still under way."""
+    take_turn(connection)
+    row = statements.first(connection, "SELECT hash FROM batches WHERE last_seq = ?", (written.seq,))
+    return row is not None and row[0] == written.hash
 
 
 def claims(connection: Connection, keys: Iterable[str]) -> dict[str, Entry]:
@@ -40,28 +56,29 @@ def claims(connection: Connection, keys: Iterable[str]) -> dict[str, Entry]:
 def entries_of(connection: Connection, subject: str, kinds: tuple[str, ...] = ()) -> list[Entry]:
     """The entries about one thing, oldest first; not those of usage that stands alone."""
     sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE subject = ? AND kind <> 'used' ORDER BY seq"
-    found = (_entry(row) for row in connection.exec_driver_sql(sql, (subject,)))
+    found = map(_entry, statements.run(connection, sql, (subject,)))
     return [entry for entry in found if not kinds or entry.kind in kinds]
 
 
 def all_entries(connection: Connection) -> Iterable[Entry]:
     """The whole journal in order, a bounded number in memory."""
-    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries ORDER BY seq"
-    result = connection.exec_driver_sql(sql)
-    while rows := result.fetchmany(5000):
+    sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE seq > ? ORDER BY seq LIMIT 5000"
+    after = 0
+    while rows := statements.run(connection, sql, (after,)):
         yield from map(_entry, rows)
+        after = rows[-1][0]
 
 
 def posting_sets(connection: Connection) -> dict[int, list[list[Any]]]:
     """What each posting set names: [[policy id, version, window key], …]."""
-    rows = connection.exec_driver_sql("SELECT set_id, content FROM posting_sets")
+    rows = statements.run(connection, "SELECT set_id, content FROM posting_sets")
     return {row[0]: msgspec.json.decode(row[1]) for row in rows}
 
 
 def posting_set(connection: Connection, set_id: int) -> list[list[Any]]:
     """What one posting set names."""
-    row = connection.exec_driver_sql("SELECT content FROM posting_sets WHERE set_id = ?", (set_id,)).one()
-    content: list[list[Any]] = msgspec.json.decode(row[0])
+    stored = statements.value(connection, "SELECT content FROM posting_sets WHERE set_id = ?", (set_id,))
+    content: list[list[Any]] = msgspec.json.decode(stored)
     return content
 
 
@@ -79,19 +96,14 @@ class Written(msgspec.Struct):
 _REMEMBERED = 100_000
 
 
-def save(connection: Connection, state: State, before: Head, decisions: list[Decision], written: Written) -> Head:
-    """Write what a batch changed and number its entries; gives the new head. Commits nothing itself."""
-    moved = before.seq - state.head_seq  # other replicas may have written since the batch was loaded
-    if moved:
-        numbered: list[Entry | Record | Alert] = [*state.entries, *state.new_records, *state.new_alerts]
-        for row in numbered:
-            row.seq += moved
+def save(connection: Connection, state: State, decisions: list[Decision], written: Written) -> Head:
+    """Write what a batch changed; gives the new head. Commits nothing itself."""
     entries = [msgspec.structs.astuple(entry) for entry in state.entries]
     statements.insert_rows(connection, tables.entries, entries)
     _save_rows(connection, state, decisions)
     _save_sums(connection, state, written)
     configuration.save(connection, state)
-    return _save_head(connection, before, state.now, entries)
+    return _save_head(connection, state, entries)
 
 
 def _save_rows(connection: Connection, state: State, decisions: list[Decision]) -> None:
@@ -174,13 +186,16 @@ def rollup_measures(counters: list[int], parts: dict[str, list[int]]) -> list[in
     return [*counters, *(pair[0] for pair in pairs), *(pair[1] for pair in pairs)]
 
 
-def _save_head(connection: Connection, before: Head, now: int, entries: list[tuple[Any, ...]]) -> Head:
+def _save_head(connection: Connection, state: State, entries: list[tuple[Any, ...]]) -> Head:
+    before: Head = state.facts["head"]
+    now = state.now
     if not entries:
         return before
     last = before.seq + len(entries)
     digest = batch_hash(before.hash, entries)
     statements.insert_rows(connection, tables.batches, [(last, before.seq + 1, now, digest)])
     statements.run(connection, "UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1", (last, now, digest))
+    statements.tell(connection, last)
     return Head(last, now, digest)
 
 
@@ -198,7 +213,7 @@ def hold_of(row: Any) -> Hold:
 
 def record_of(row: Any) -> Record:
     """A usage record from its row."""
-    return Record(**dict(zip(Record.__struct_fields__, row, strict=True)))
+    return Record(*row)
 
 
 def alert_of(row: Any) -> Alert:

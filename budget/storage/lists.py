@@ -148,12 +148,12 @@ def _page(
     page, limit = place
     offset = (page - 1) * limit
     sql = f"SELECT {columns} FROM {table} {where.text} ORDER BY {order} LIMIT ? OFFSET ?"
-    rows = connection.exec_driver_sql(sql, (*where.parameters, limit, offset)).fetchall()
+    rows = statements.run(connection, sql, (*where.parameters, limit, offset))
     items = [read(row) for row in rows]
     if known_total is not None:
         return Listed(items, known_total, total_exact=True)
     if len(items) < limit and (items or offset == 0):  # the last page says how many there are
         return Listed(items, offset + len(items), total_exact=True)
     sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} {where.text} LIMIT ?) AS found"
-    found = int(connection.exec_driver_sql(sql, (*where.parameters, COUNTED + 1)).scalar_one())
+    found = statements.value(connection, sql, (*where.parameters, COUNTED + 1))
     return Listed(items, min(found, COUNTED), total_exact=found <= COUNTED)

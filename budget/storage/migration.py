@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, inspect
+
+from budget.storage import statements
 
 _BESIDE = Path(__file__).parents[2] / "migrations"
 _INSIDE = Path(__file__).parents[1] / "_migrations"
@@ -17,29 +18,28 @@ def newest() -> str:
     return max(path.stem for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
-def current(url: str) -> str | None:
+def current(connection: Connection) -> str | None:
     """The revision of a database; None for an empty one."""
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        return found
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = statements.first(connection, "SELECT version_num FROM alembic_version")
+    return None if row is None else row[0]
 
 
-def upgrade(url: str) -> None:
-    """Run the migrations that are missing."""
-    if current(url) != newest():
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, in the caller's transaction; replicas that start together take turns."""
+    statements.take_turns(connection)
+    if current(connection) != newest():
         from alembic import command  # noqa: PLC0415 -- slow to import
 
-        command.upgrade(configuration(url), "head")
+        command.upgrade(configuration(connection), "head")
 
 
-def configuration(url: str) -> Any:
-    """Alembic's configuration for this database."""
+def configuration(connection: Connection) -> Any:
+    """Alembic's configuration for this connection."""
     from alembic.config import Config  # noqa: PLC0415 -- slow to import
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["connection"] = connection
     return config

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from budget.domain import usage
+from budget.storage import statements
 
 DIMENSIONS = frozenset(("budget_id", "provider", "model", "component", "task_type", "tier"))
 """What a rollup can be filtered and grouped by (rule 11.1)."""
@@ -70,9 +71,9 @@ def sums(connection: Connection, stretches: Iterable[Stretch], by: Sequence[str]
     """What the rollups in these stretches add up to, grouped by dimensions (and by `START`)."""
     groups: Groups = {}
     for stretch in stretches:
-        for row in connection.exec_driver_sql(*_statement(stretch, by, filters)):
+        for row in statements.run(connection, *_statement(stretch, by, filters)):
             key = tuple(row[: len(by)])
-            found = Sums(*(int(amount) for amount in row[len(by) :]))
+            found = Sums(*row[len(by) :])
             known = groups.get(key)
             if known is None:
                 groups[key] = found
@@ -88,7 +89,8 @@ def record_count(connection: Connection, filters: Filters) -> int:
         "SELECT COALESCE(SUM(r.count), 0) FROM rollups AS r CROSS JOIN rollup_keys AS k "
         f"WHERE r.grain = 'day' AND k.key_id = r.key_id{where}"
     )
-    return int(connection.exec_driver_sql(sql, tuple(parameters)).scalar_one())
+    count: int = statements.value(connection, sql, parameters)
+    return count
 
 
 def held(connection: Connection, now: int, filters: Filters, start: int, end: int) -> Held:
@@ -99,8 +101,7 @@ def held(connection: Connection, now: int, filters: Filters, start: int, end: in
         "COALESCE(SUM(tokens_allocated), 0) FROM holds WHERE state IN ('open', 'started') "
         f"AND expires_at > ? AND created_at >= ? AND created_at < ?{where}"
     )
-    row = connection.exec_driver_sql(sql, (now, start, end, *parameters)).one()
-    return Held(*(int(amount) for amount in row))
+    return Held(*statements.run(connection, sql, (now, start, end, *parameters))[0])
 
 
 def _total(kind: str, parts: Iterable[str]) -> str:

@@ -355,3 +355,27 @@ decisions = Table(
     Column("explanation", Text, nullable=False),
     Index("ix_decisions_decided", "decided_at"),
 )
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("leased_until", BigInteger, nullable=False),
+)
+
+migrations = Table(
+    "migrations",
+    metadata,
+    Column("migration_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("budget_id", Text, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("report", Text, nullable=False),
+)

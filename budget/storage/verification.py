@@ -72,12 +72,12 @@ def _add_rollup(rollups: dict[tuple[str, int, int], list[int]], posting: list[An
 
 def _stored_balances(connection: Connection) -> dict[tuple[str, str], list[int]]:
     sql = "SELECT policy_id, window_key, used_tokens, held_tokens, used_cost, held_cost FROM balances"
-    return {(row[0], row[1]): list(map(int, row[2:])) for row in connection.exec_driver_sql(sql)}
+    return {(row[0], row[1]): list(row[2:]) for row in statements.run(connection, sql)}
 
 
 def _stored_rollups(connection: Connection) -> dict[tuple[str, int, int], list[int]]:
     sql = f"SELECT {statements.columns_of(tables.rollups)} FROM rollups"
-    return {(row[0], row[1], row[2]): list(map(int, row[3:])) for row in connection.exec_driver_sql(sql)}
+    return {(row[0], row[1], row[2]): list(row[3:]) for row in statements.run(connection, sql)}
 
 
 def _compare(what: str, stored: dict[Any, list[int]], rebuilt: dict[Any, list[int]]) -> list[str]:

@@ -1,9 +1,7 @@
-"""A real ledger on a real SQLite file, with a clock in the test's hand; every test ends with a verified ledger."""
+"""A real ledger on each kind of database, with a clock in the test's hand; every test ends with a verified ledger."""
 
-import shutil
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from budget.domain.records import Alert, Hold, Record
 from budget.domain.refusals import Refusal
 from budget.engine.clock import Clock
 from budget.engine.ledger import Ledger, Outcome
-from budget.storage import journal, migration, verification
+from budget.storage import journal, statements, verification
 from budget.storage.database import Database
 
 MINUTE = 60 * 1_000_000
@@ -156,9 +154,7 @@ class Book:
         return journal.hold_of(row)
 
     async def rows(self, sql: str, *parameters: Any) -> list[Any]:
-        return await self.ledger.database.read(
-            lambda connection: list(connection.exec_driver_sql(sql, parameters).fetchall())
-        )
+        return await self.ledger.database.read(statements.run, sql, parameters)
 
     async def verify(self) -> verification.Verification:
         return await self.ledger.database.read(verification.verify)
@@ -176,14 +172,6 @@ def a_usage(input: int = 100, output: int = 50, **fields: Any) -> commands.Recor
     return commands.RecordUsage(input_tokens=input, output_tokens=output, **values)
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory) -> Path:
-    """A migrated, empty database, copied for each test."""
-    path: Path = tmp_path_factory.mktemp("template") / "budget.db"
-    migration.upgrade(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -195,10 +183,8 @@ def rules() -> Rules:
 
 
 @pytest.fixture
-async def book(template, tmp_path, clock, rules) -> AsyncIterator[Book]:
-    path = tmp_path / "budget.db"
-    shutil.copy(template, path)
-    ledger = Ledger(Database(f"sqlite:///{path}", synchronous="OFF"), rules=rules, clock=clock)
+async def book(database_url, clock, rules) -> AsyncIterator[Book]:
+    ledger = Ledger(Database(database_url, synchronous="OFF"), rules=rules, clock=clock)
     await ledger.start()
     book = Book(ledger, clock, rules)
     yield book

@@ -19,8 +19,8 @@ NAMES = ("entries", "usage_records", "balances", "rollups", "alerts")
 
 
 @contextlib.asynccontextmanager
-async def a_book(template, path):
-    shutil.copy(template, path)
+async def a_book(migrated_sqlite, path):
+    shutil.copy(migrated_sqlite, path)
     clock, rules = ManualClock(), Rules()
     ledger = Ledger(Database(f"sqlite:///{path}", synchronous="OFF"), rules=rules, clock=clock)
     await ledger.start()
@@ -67,13 +67,13 @@ one_record = st.builds(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(submissions=st.lists(one_record, min_size=1, max_size=150))
-async def test_at_once_and_one_by_one_write_the_same(template, tmp_path_factory, submissions):
+async def test_at_once_and_one_by_one_write_the_same(migrated_sqlite, tmp_path_factory, submissions):
     folder = tmp_path_factory.mktemp("bulk")
-    async with a_book(template, folder / "bulk.db") as book:
+    async with a_book(migrated_sqlite, folder / "bulk.db") as book:
         at_once = await _outcome(book, submissions)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bulk, "WORTH_IT", 10**9)
-        async with a_book(template, folder / "single.db") as book:
+        async with a_book(migrated_sqlite, folder / "single.db") as book:
             one_by_one = await _outcome(book, submissions)
     assert at_once == one_by_one
 

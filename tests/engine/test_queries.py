@@ -7,7 +7,7 @@ import pytest
 from budget.domain import commands, instants
 from budget.domain.errors import Invalid, NotFound
 from budget.domain.periods import Window
-from budget.engine import buckets, limits, price_queries, queries, summaries
+from budget.engine import buckets, limits, price_queries, queries, recommendations, summaries
 from budget.engine.buckets import Question
 
 HOUR = 3_600_000_000
@@ -270,7 +270,7 @@ async def test_cheaper_models_are_recommended_by_what_they_save_and_equivalents_
     for model, cost in (("dear", "0.001"), ("m", "0.0001"), ("mid", "0.0005"), ("dearer", "0.002")):
         await book.price(model, cost, cost, effective_date="2020-01-01")
     await book.do(commands.SetModel(provider="acme", model="dear", equivalents=(("acme", "mid"),)))
-    found = await price_queries.recommend(book.ledger, provider="acme", model="dear", context_size=1000)
+    found = await recommendations.recommend(book.ledger, provider="acme", model="dear", context_size=1000)
     assert found["current_cost"] == 1
     assert [(item["model"], item["savings"], item["savings_percent"]) for item in found["items"]] == [
         ("mid", Decimal("0.5"), 50),
@@ -282,7 +282,7 @@ async def test_cheaper_models_are_recommended_by_what_they_save_and_equivalents_
 async def test_without_a_current_model_the_cheapest_within_the_cost_are_recommended(book):
     for model, cost in (("a", "0.001"), ("b", "0.0001")):
         await book.price(model, cost, cost, effective_date="2020-01-01")
-    found = await price_queries.recommend(book.ledger, context_size=100, output_size=100, max_cost=Decimal("0.1"))
+    found = await recommendations.recommend(book.ledger, context_size=100, output_size=100, max_cost=Decimal("0.1"))
     assert [item["model"] for item in found["items"]] == ["b"]
     with pytest.raises(NotFound):
-        await price_queries.recommend(book.ledger, provider="acme", model="unknown")
+        await recommendations.recommend(book.ledger, provider="acme", model="unknown")

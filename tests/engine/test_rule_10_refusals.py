@@ -93,6 +93,19 @@ async def test_rule_10_3_another_model_comes_only_from_the_editable_equivalents(
     assert offer["saving_nanocents"] > 0
 
 
+@pytest.mark.parametrize(
+    "dates", [{"end_date": "2026-11-24T18:00:00Z"}, {"effective_date": "2026-11-24T18:00:00Z"}], ids=str
+)
+async def test_P10_later_is_not_offered_when_the_price_is_another_by_then(book, dates):
+    await book.price(input="0.0001", output="0.0001")
+    await book.price(input="0.00012", output="0.00012", **dates)
+    await book.policy(cost_limit="0.18")
+    await book.hold(1000)
+    refusal = await book.refusal(tokens=1000)
+    assert refusal.retry_at is not None
+    assert "later" not in _kinds(refusal)
+
+
 async def test_rule_10_3_later_is_granted_then_if_nothing_but_expiries_was_written(book):
     await book.policy(token_limit=1000)
     await book.hold(1000, expiration_time=instants.iso(START + HOUR))

@@ -56,7 +56,7 @@ async def test_rule_3_3_a_batch_has_one_time_and_time_never_goes_back(book):
 
 async def test_rule_3_3_a_jump_of_the_clock_raises_an_alert(book):
     database, memory = book.ledger.database, book.ledger._memory
-    await database.write(batch.run, memory, [Submission(a_usage())], 3600 * 1_000_000)
+    await database.write(batch.run, memory, lambda: [Submission(a_usage())], 3600 * 1_000_000)
     assert [alert.type for alert in await book.alerts()] == ["clock_jump"]
 
 

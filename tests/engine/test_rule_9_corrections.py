@@ -152,6 +152,16 @@ async def test_P8_a_reported_cost_outranks_whatever_else_is_corrected(book, fiel
     assert (await book.do(_correct(new, cost=Decimal(2)))).original_cost == "2"
 
 
+async def test_P12_correcting_a_credit_raises_no_alert_for_what_was_never_used(book):
+    """Taking the credit back and giving it again are one entry: in between nothing was used."""
+    budget_id = (await book.budget()).budget_id
+    await book.policy("warn", budget_id=budget_id, cost_limit="1")
+    credit = await book.record(budget_id=budget_id, cost=Decimal("-0.5"))
+    await book.record(budget_id=budget_id, cost=Decimal("0.9"))
+    await book.do(_correct(credit, component="another"))
+    assert await book.alerts() == []
+
+
 async def test_a_credit_is_kept_by_who_may_not_give_one(book):
     record = await book.record(cost=Decimal("-0.25"))
     new = await book.do(_correct(record, component="apollo"), caller=Caller(key_id="k", is_admin=False))

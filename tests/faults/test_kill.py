@@ -1,16 +1,16 @@
-"""`kill -9` under load: what was acknowledged is there once, and what was not is, after its repeat (P3, P4)."""
+"""`kill -9` under load: what was acknowledged is there once, and what was not is, after its repeat (P3, P4).
+
+One process on SQLite, and replicas on PostgreSQL that are killed one after another.
+"""
 
 import os
 import random
-import sqlite3
 from asyncio import gather
 from collections import deque
-from contextlib import closing
 
-import pytest
-
-from benchmarks.service import Service
 from budget.client import AsyncBudgetClient, Retries, Unavailable
+from budget.storage import statements
+from budget.storage.database import Database
 
 FULL = os.environ.get("BUDGET_TEST_FULL") == "1"
 ROUNDS = 5 if FULL else 2
@@ -61,42 +61,46 @@ def _used(tokens):
 
 
 class Load:
-    """Workers that share the jobs until the service is killed, and give back the jobs that were interrupted."""
+    """Workers that share the jobs until every service is killed, and give back the jobs that were interrupted."""
 
-    def __init__(self, service, jobs, kill_after):
-        self.service = service
+    def __init__(self, services, jobs, kill_after):
+        self.services = services
         self.jobs = jobs
-        self.left = kill_after
+        self.left = dict(zip(services, kill_after, strict=True))
 
     async def run(self):
-        async with AsyncBudgetClient(self.service.url, retries=Retries(tries=1), timeout_seconds=30) as client:
-            await gather(*(self.work(client) for _ in range(WORKERS)))
+        await gather(*(self.use(service) for service in self.services))
 
-    async def work(self, client):
+    async def use(self, service):
+        async with AsyncBudgetClient(service.url, retries=Retries(tries=1), timeout_seconds=30) as client:
+            await gather(*(self.work(service, client) for _ in range(WORKERS // len(self.services))))
+
+    async def work(self, service, client):
         while self.jobs:
             job = self.jobs.popleft()
             try:
                 while job.steps:
                     await job.send_next(client)
-                    self.acknowledged()
+                    self.acknowledged(service)
             except Unavailable:
                 self.jobs.appendleft(job)
                 return
 
-    def acknowledged(self):
-        self.left -= 1
-        if self.left == 0:
-            self.service.kill()
+    def acknowledged(self, service):
+        self.left[service] -= 1
+        if self.left[service] == 0:
+            service.kill()
 
 
-@pytest.fixture
-def service(tmp_path):
-    made = Service(tmp_path)
-    yield made
-    made.stop()
+def rows(service, sql):
+    database = Database(service.database_url)
+    try:
+        return [tuple(row) for row in database.read_now(statements.run, sql)]
+    finally:
+        database.close()
 
 
-async def test_P3_P4_no_kill_loses_or_doubles_what_was_acknowledged(service):
+async def test_P3_P4_no_kill_loses_or_doubles_what_was_acknowledged(replicas):
     chance = random.Random(SEED)
     done: list[Job] = []
     pending: deque[Job] = deque()
@@ -104,28 +108,30 @@ async def test_P3_P4_no_kill_loses_or_doubles_what_was_acknowledged(service):
         fresh = [Job(number * JOBS + at, chance) for at in range(JOBS)]
         done += fresh
         pending.extend(fresh)
+        for service in replicas:
+            service.start()
+        kills = [chance.randrange(JOBS // 2, JOBS * 3) // len(replicas) for _ in replicas]
+        await Load(replicas, pending, kills).run()
+        assert pending, "all were killed before the load was over"
+    for service in replicas:
         service.start()
-        await Load(service, pending, kill_after=chance.randrange(JOBS // 2, JOBS * 3)).run()
-        assert pending, "it was killed before the load was over"
-    service.start()
-    await Load(service, pending, kill_after=-1).run()
-    service.stop()
+    await Load(replicas, pending, [-1] * len(replicas)).run()
+    for service in replicas:
+        service.stop()
     assert not pending
 
-    with closing(sqlite3.connect(service.database)) as connection:
-        stored = connection.execute("SELECT request_id, record_id, total_tokens FROM usage_records").fetchall()
-        holds = connection.execute("SELECT context_id, allocation_id, state, held_tokens FROM holds").fetchall()
-        keys = connection.execute(
-            "SELECT count(*), count(DISTINCT idempotency_key) FROM entries WHERE idempotency_key IS NOT NULL"
-        ).fetchone()
-        used = connection.execute(
-            "SELECT max(used_tokens), max(held_tokens) FROM balances WHERE window_key NOT LIKE 'c:%'"
-        ).fetchone()
+    stored = rows(replicas[0], "SELECT request_id, record_id, total_tokens FROM usage_records")
+    holds = rows(replicas[0], "SELECT context_id, allocation_id, state, held_tokens FROM holds")
+    keys = rows(
+        replicas[0],
+        "SELECT count(*), count(DISTINCT idempotency_key) FROM entries WHERE idempotency_key IS NOT NULL",
+    )
+    used = rows(replicas[0], "SELECT max(used_tokens), max(held_tokens) FROM balances WHERE window_key NOT LIKE 'c:%'")
     acknowledged = {key: record_id for job in done for key, record_id in job.record_ids.items()}
     assert len(stored) == len(acknowledged) == 3 * len(done)
     assert {key: record_id for key, record_id, _ in stored} == acknowledged
     assert sum(tokens for *_, tokens in stored) == sum(job.tokens for job in done)
     assert sorted(holds) == sorted((job.name, job.allocation_id, "settled", 0) for job in done)
-    assert keys == (4 * len(done), 4 * len(done))
-    assert used == (sum(job.tokens for job in done), 0)
-    assert service.verify()["differences"] == 0
+    assert keys == [(4 * len(done), 4 * len(done))]
+    assert used == [(sum(job.tokens for job in done), 0)]
+    assert replicas[0].verify()["differences"] == 0

@@ -1,18 +1,21 @@
-"""Two hundred clients against one hard limit: it is filled to less than one request, and never passed (P2)."""
+"""Two hundred clients against one hard limit: it is filled to less than one request, and never passed (P2).
+
+On one service on SQLite, and on replicas that share a PostgreSQL.
+"""
 
 import asyncio
 import json
 import random
-import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
-from benchmarks.service import Service
 from budget.client import AsyncBudgetClient, Refused
+from budget.storage import statements
+from budget.storage.database import Database
 
 CLIENTS = 200
 EACH = 5
@@ -23,14 +26,15 @@ LIMIT = ASKED // 10
 
 
 @pytest.fixture
-async def service(tmp_path):
-    async with Service(tmp_path) as running:
-        yield running
+def services(replicas):
+    for service in replicas:
+        service.start()
+    return replicas
 
 
 @asynccontextmanager
-async def clients_of(service):
-    """Each with a connection of its own, and a count of what the service answered."""
+async def clients_of(services):
+    """Each with a connection of its own to one of the replicas, and a count of what was answered."""
     statuses: dict[int, int] = {}
 
     async def count(response):
@@ -38,7 +42,8 @@ async def clients_of(service):
 
     async with AsyncExitStack() as stack:
         clients = []
-        for _ in range(CLIENTS):
+        for number in range(CLIENTS):
+            service = services[number % len(services)]
             transport = httpx.AsyncHTTPTransport(verify=False, limits=httpx.Limits(max_connections=1))
             client = AsyncBudgetClient(service.url, transport=transport, timeout_seconds=60)
             client._http.event_hooks = {"response": [count]}
@@ -75,24 +80,30 @@ async def limit_row(client, policy):
     return row
 
 
-def highest(service, policy_id, column):
+def highest(services, policy_id, column):
     """The most that was ever used and held under a policy, added up from the journal entry by entry."""
-    with closing(sqlite3.connect(service.database)) as connection:
-        sets = {
-            set_id
-            for set_id, content in connection.execute("SELECT set_id, content FROM posting_sets")
-            if any(policy == policy_id for policy, *_ in json.loads(content))
-        }
-        entries = [json.loads(row[0]) for row in connection.execute("SELECT postings FROM entries ORDER BY seq")]
+    database = Database(services[0].database_url)
+    sets = {
+        set_id
+        for set_id, content in database.read_now(statements.run, "SELECT set_id, content FROM posting_sets")
+        if any(policy == policy_id for policy, *_ in json.loads(content))
+    }
+    entries = database.read_now(statements.run, "SELECT postings FROM entries ORDER BY seq")
+    database.close()
     total = most = 0
-    for postings in entries:
-        total += sum(deltas[column] + deltas[column + 1] for set_id, *deltas in postings if set_id in sets)
+    for (postings,) in entries:
+        total += sum(deltas[column] + deltas[column + 1] for set_id, *deltas in json.loads(postings) if set_id in sets)
         most = max(most, total)
     return most
 
 
-async def test_P2_a_hard_token_limit_is_filled_and_never_passed(service):
-    async with clients_of(service) as (clients, statuses):
+def stop(services):
+    for service in services:
+        service.stop()
+
+
+async def test_P2_a_hard_token_limit_is_filled_and_never_passed(services):
+    async with clients_of(services) as (clients, statuses):
         policy = await clients[0].create_policy(
             type="hard_limit", period="monthly", component="apollo", token_limit=LIMIT
         )
@@ -107,13 +118,13 @@ async def test_P2_a_hard_token_limit_is_filled_and_never_passed(service):
     assert row["held"] == len(granted) * TOKENS
     assert 0 <= row["free"] < TOKENS
     assert max(statuses) < 500
-    service.stop()
-    assert highest(service, policy["policy_id"], 0) == row["held"]
-    assert service.verify()["differences"] == 0
+    stop(services)
+    assert highest(services, policy["policy_id"], 0) == row["held"]
+    assert services[0].verify()["differences"] == 0
 
 
-async def test_P2_a_hard_cost_limit_is_filled_and_never_passed(service):
-    async with clients_of(service) as (clients, statuses):
+async def test_P2_a_hard_cost_limit_is_filled_and_never_passed(services):
+    async with clients_of(services) as (clients, statuses):
         price = (await clients[0].check(context_id="c", component="apollo", **_model(), tokens_allocated=TOKENS))[
             "estimated_cost"
         ]
@@ -133,12 +144,12 @@ async def test_P2_a_hard_cost_limit_is_filled_and_never_passed(service):
     assert row["held"] == price * len(granted)
     assert 0 <= row["free"] < price
     assert max(statuses) < 500
-    service.stop()
-    assert highest(service, policy["policy_id"], 2) == int(row["held"] * 10**11)
+    stop(services)
+    assert highest(services, policy["policy_id"], 2) == int(row["held"] * 10**11)
 
 
-async def test_P2_releases_and_settlements_in_between_change_nothing_about_it(service):
-    async with clients_of(service) as (clients, statuses):
+async def test_P2_releases_and_settlements_in_between_change_nothing_about_it(services):
+    async with clients_of(services) as (clients, statuses):
         policy = await clients[0].create_policy(
             type="hard_limit", period="monthly", component="apollo", token_limit=LIMIT
         )
@@ -170,9 +181,9 @@ async def test_P2_releases_and_settlements_in_between_change_nothing_about_it(se
     assert row["held"] == (len(kept) + last) * TOKENS
     assert 0 <= row["free"] < TOKENS
     assert max(statuses) < 500
-    service.stop()
-    assert highest(service, policy["policy_id"], 0) <= LIMIT
-    assert service.verify()["differences"] == 0
+    stop(services)
+    assert highest(services, policy["policy_id"], 0) <= LIMIT
+    assert services[0].verify()["differences"] == 0
 
 
 def _model() -> Any:

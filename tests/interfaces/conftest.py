@@ -1,92 +1,33 @@
-"""A fresh service on a real SQLite file, spoken to over ASGI."""
+"""A service on a real socket, for those who listen to it."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from budget import app as wiring
-from budget import settings
+from tests.live import Live, MovableClock, served
 
-
-def _application(folder: Path) -> FastAPI:
-    made = settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder)})
-    return wiring.create_app(made)
-
-
-@pytest.fixture(scope="session")
-def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a database as a first start leaves it: migrated, default budget made, prices loaded."""
-    folder = tmp_path_factory.mktemp("new")
-
-    async def start_once() -> None:
-        app = _application(folder)
-        async with app.router.lifespan_context(app):
-            pass
-
-    asyncio.run(start_once())
-    return folder
+MONTH = 31 * 24 * 3600 * 1_000_000
 
 
 @pytest.fixture
-async def service(tmp_path: Path, new_database: Path) -> AsyncIterator[FastAPI]:
-    """The application, started, as it is after its first start."""
+def folder(tmp_path, new_database):
+    """A database as it is after the first start."""
     shutil.copytree(new_database, tmp_path, dirs_exist_ok=True)
-    app = _application(tmp_path)
-    async with app.router.lifespan_context(app):
-        yield app
+    return tmp_path
 
 
 @pytest.fixture
-async def client(service: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a fresh service."""
-    transport = httpx.ASGITransport(app=service, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://budget") as made:
-        yield made
+async def live(folder) -> AsyncIterator[Live]:
+    """The service over it."""
+    async with served(folder) as running:
+        yield running
 
 
 @pytest.fixture
-async def used(client: httpx.AsyncClient) -> dict[str, Any]:
-    """A priced model, one allocation with usage drawn on it, a record by itself, and an alert: their ids."""
-    price = {
-        "provider": "acme",
-        "model": "m-1",
-        "input_cost_per_token": 0.001,
-        "output_cost_per_token": 0.002,
-        "effective_date": "2020-01-01",
-    }
-    assert (await client.post("/api/prices", json=price)).is_success
-    policy = {"type": "warn", "period": "daily", "component": "rhetor", "cost_limit": 0.01}
-    made_policy = await client.post("/api/policies", json=policy)
-    allocation = await client.post(
-        "/api/allocations",
-        json={
-            "context_id": "c-1",
-            "component": "rhetor",
-            "provider": "acme",
-            "model": "m-1",
-            "tokens_allocated": 1000,
-        },
-    )
-    record = {"component": "rhetor", "provider": "acme", "model": "m-1", "input_tokens": 10, "output_tokens": 5}
-    drawn = await client.post("/api/usage/record", json={**record, "allocation_id": allocation.json()["allocation_id"]})
-    alone = await client.post("/api/usage/record", json={**record, "context_id": "c-2"})
-    for answer in (made_policy, allocation, drawn, alone):
-        assert answer.status_code == 201, answer.text
-    budget = (await client.get("/api/v1/budgets")).json()["items"][0]
-    alert = (await client.get("/api/v1/alerts")).json()["items"][0]
-    return {
-        "budget_id": budget["budget_id"],
-        "policy_id": made_policy.json()["policy_id"],
-        "allocation_id": allocation.json()["allocation_id"],
-        "record_id": alone.json()["record_id"],
-        "alert_id": alert["alert_id"],
-        "context_id": "c-1",
-        "provider": "acme",
-        "model": "m-1",
-    }
+async def old(folder) -> AsyncIterator[Live]:
+    """The same a month later, when what happened then is no longer kept as events."""
+    clock = MovableClock()
+    clock.ahead = MONTH
+    async with served(folder, clock=clock) as running:
+        yield running

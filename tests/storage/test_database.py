@@ -1,17 +1,28 @@
+"""What holds for a database of either kind, and what SQLite alone promises."""
+
+import shutil
 import sqlite3
 
 import pytest
 
 from budget.domain.errors import Invalid, Unavailable
-from budget.storage import migration
+from budget.storage import statements
 from budget.storage.database import Database, Locked
+
+VERSION = "SELECT version FROM configuration"
 
 
 @pytest.fixture
-def database(tmp_path):
-    url = f"sqlite:///{tmp_path / 'budget.db'}"
-    migration.upgrade(url)
-    database = Database(url)
+async def either(database_url):
+    database = Database(database_url)
+    yield database
+    await database.aclose()
+
+
+@pytest.fixture
+def database(migrated_sqlite, tmp_path):
+    shutil.copy(migrated_sqlite, tmp_path / "budget.db")
+    database = Database(f"sqlite:///{tmp_path / 'budget.db'}")
     yield database
     database.close()
 
@@ -32,32 +43,30 @@ def test_a_closed_database_gives_its_file_back(database):
     other.close()
 
 
-async def test_a_reader_cannot_write(database):
-    with pytest.raises(Unavailable, match="readonly"):
-        await database.read(lambda connection: connection.exec_driver_sql("DELETE FROM budgets"))
+async def test_a_reader_cannot_write(either):
+    with pytest.raises(Exception, match=r"read-?only"):
+        await either.read(statements.run, "DELETE FROM budgets")
 
 
-async def test_a_write_that_fails_leaves_nothing(database):
+async def test_a_write_that_fails_leaves_nothing(either):
     def write(connection):
-        connection.exec_driver_sql("UPDATE configuration SET version = 99")
+        statements.run(connection, "UPDATE configuration SET version = 99")
         raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011 -- the very one raised above
-        await database.write(write)
-    found = await database.read(
-        lambda connection: connection.exec_driver_sql("SELECT version FROM configuration").one()
-    )
-    assert found[0] == 1
+        await either.write(write)
+    assert await either.read(statements.value, VERSION) == 1
 
 
-async def test_a_reader_sees_one_moment_while_the_writer_goes_on(database):
+async def test_a_reader_sees_one_moment_while_the_writer_goes_on(either):
     def look_twice(connection):
-        first = connection.exec_driver_sql("SELECT version FROM configuration").scalar_one()
-        database.write_now(lambda c: c.exec_driver_sql("UPDATE configuration SET version = version + 1"))
-        return first, connection.exec_driver_sql("SELECT version FROM configuration").scalar_one()
+        first = statements.value(connection, VERSION)
+        either.write_now(statements.run, "UPDATE configuration SET version = version + 1")
+        return first, statements.value(connection, VERSION)
 
-    first, second = await database.read(look_twice)
+    first, second = await either.read(look_twice)
     assert first == second
+    assert await either.read(statements.value, VERSION) == first + 1
 
 
 async def test_what_was_written_survives_as_sqlite_says(database):
@@ -86,7 +95,7 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path):
 
 
 async def test_a_locked_file_is_unavailable_not_an_unknown_error(database, monkeypatch):
-    monkeypatch.setattr("budget.storage.database.BUSY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("budget.storage.sqlite.BUSY_TIMEOUT_SECONDS", 0)
     other = sqlite3.connect(database.path, timeout=0)
     quick = Database(database.url)
     other.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""The `budget` command: serve, verify, version."""
+"""The `budget` command: serve, verify, sim, version."""
 
 import argparse
 import json
@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from budget import settings
+from budget import settings, tracing
 from budget.domain.errors import BudgetError
+from budget.interfaces.cli import database, sim
 from budget.settings import Settings, SettingsError
 
 
@@ -16,7 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
     parsed = _parser().parse_args(arguments)
     try:
-        status: int = parsed.run(settings.load(os.environ))
+        given = settings.load(os.environ)
+        if given.debug:
+            tracing.install()  # before the rest is imported
+        status: int = parsed.run(given, parsed)
     except (SettingsError, BudgetError) as error:
         message = error.message if isinstance(error, BudgetError) else str(error)
         return fail(message)
@@ -42,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     verify = commands.add_parser("verify", help="rebuild every figure from the journal and compare; reads only")
     verify.set_defaults(run=_verify)
+    database.add_commands(commands.add_parser("db", help="the database itself: copy it to another one"))
+    simulate = commands.add_parser("sim", help="try to break the promises, from seeds, on databases of its own")
+    sim.add_arguments(simulate)
+    simulate.set_defaults(run=sim.run)
     return parser
 
 
@@ -54,17 +62,17 @@ def _settings_table() -> str:
     return "environment variables:\n" + "\n".join(rows)
 
 
-def _serve(given: Settings) -> int:
+def _serve(given: Settings, _: argparse.Namespace) -> int:
     from budget.interfaces.cli import serve  # noqa: PLC0415 -- slow to import
 
     return serve.run(given)
 
 
-def _verify(given: Settings) -> int:
+def _verify(given: Settings, _: argparse.Namespace) -> int:
     from budget.engine.verification import verify  # noqa: PLC0415 -- slow to import
 
     path = given.database_path
-    if path is None or not path.is_file():
+    if path is not None and not path.is_file():
         return fail(f"there is no database at {given.database_url}")
     found = verify(given.database_url)
     print(json.dumps(found))

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,24 @@ GRACE_SECONDS = 8
 """How long requests that run may take after the signal to stop; containers are killed after ten."""
 
 
+SOCKETS: Mapping[str, Any] = {
+    "ws": "budget.interfaces.ws.protocol:Protocol",  # by name: interfaces do not know each other
+    "ws_max_size": 64 * 1024,
+    "ws_per_message_deflate": False,  # it would compress each event once for each listener
+    "ws_ping_interval": None,  # frames come often enough; an unanswered ping would give code 1011 a second cause
+}
+"""How WebSockets are served."""
+
+
+class Server(uvicorn.Server):
+    """A server that tells those who listen to events to go, before it closes their connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say goodbye, then stop."""
+        await self.config.app.state.ledger.bus.stop()  # type: ignore[union-attr]  # it is ours
+        await super().shutdown(sockets)
+
+
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit status is 0 when it stopped as told."""
     log.configure(settings)
@@ -32,7 +51,7 @@ def run(settings: Settings) -> int:
         host=settings.bind,
         port=settings.port,
         http="httptools",
-        ws="websockets-sansio",
+        **SOCKETS,
         lifespan="off",  # opened here, so that what is wrong at the start is said in one line
         log_config=None,
         access_log=False,
@@ -41,11 +60,12 @@ def run(settings: Settings) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
 
     def stop(*_: object) -> None:
         server.should_exit = True  # before it serves; then uvicorn has its own handlers, and afterwards raises again
 
+    app.state.stop = stop
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -1,0 +1,33 @@
+"""`budget db`: what can be done with a database while the service stands still."""
+
+import argparse
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from budget.settings import Settings
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """The commands of `budget db`."""
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    copy = commands.add_parser("copy", help="copy a ledger into an empty database of either kind, and verify both")
+    copy.add_argument("source", metavar="FROM", help="an SQLite file, or a URL as BUDGET_DATABASE_URL takes it")
+    copy.add_argument("target", metavar="TO", help="likewise; it must be empty")
+    copy.set_defaults(run=_copy)
+
+
+def _copy(_: Settings, given: argparse.Namespace) -> int:
+    from budget.engine import copying  # noqa: PLC0415 -- slow to import
+
+    found = copying.copy(_url(given.source), _url(given.target))
+    print(json.dumps(found))
+    return 1 if _differences(found) else 0
+
+
+def _differences(found: dict[str, Any]) -> int:
+    return sum(found[side]["differences"] for side in ("source", "target"))
+
+
+def _url(given: str) -> str:
+    return given if urlsplit(given).scheme in ("sqlite", "postgresql+asyncpg") else f"sqlite:///{given}"
