@@ -1,4 +1,4 @@
-"""`python -m benchmarks record|allocate|batch|summary|growth`: one JSON line; `check` runs all against the goals."""
+"""`python -m benchmarks record`, and others by name: one JSON line; `check` runs all against the goals."""
 
 import argparse
 import json
@@ -7,15 +7,18 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import runs
+from benchmarks import fanout, mcp, replicas, runs
 from benchmarks.runs import Figures, Scale
 
 BENCHMARKS: dict[str, Callable[[Scale], Figures]] = {
     "record": runs.record,
     "allocate": runs.allocate,
     "batch": runs.batch,
+    "postgres": replicas.postgres,
     "summary": runs.summary,
     "growth": runs.growth,
+    "fanout": fanout.fanout,
+    "mcp": mcp.mcp,
 }
 GOALS = Path(__file__).with_name("goals.toml")
 

@@ -33,13 +33,36 @@ class Scale:
     many: int
     """Records in the small ledger and in the big one."""
     reads: int
+    listeners: int
+    events: int
+    """For each listener."""
 
 
 SCALES = {
     "full": Scale(
-        rounds=5, requests=15_000, connections=64, batch=10_000, batches=12, few=1_000, many=1_000_000, reads=101
+        rounds=5,
+        requests=15_000,
+        connections=64,
+        batch=10_000,
+        batches=12,
+        few=1_000,
+        many=1_000_000,
+        reads=101,
+        listeners=1_000,
+        events=200,
     ),
-    "small": Scale(rounds=2, requests=300, connections=8, batch=200, batches=4, few=200, many=2_000, reads=5),
+    "small": Scale(
+        rounds=2,
+        requests=300,
+        connections=8,
+        batch=200,
+        batches=4,
+        few=200,
+        many=2_000,
+        reads=5,
+        listeners=20,
+        events=5,
+    ),
 }
 
 MODELS = ('"provider":"openai","model":"gpt-4o"', '"provider":"anthropic","model":"claude-3-5-haiku-20241022"')
@@ -67,34 +90,34 @@ HOURS = 719
 
 def record(scale: Scale) -> Figures:
     """Usage records a second, one a request, beside an endpoint that does nothing."""
-    with _running() as (service, port):
+    with running() as (service, port):
         figures = _compare(scale, service, port, "/api/usage/record", RECORD)
-        _check(service, "usage_records", figures["acknowledged"])
+        check(service, "usage_records", figures["acknowledged"])
         return figures
 
 
 def allocate(scale: Scale) -> Figures:
     """Allocations a second."""
-    with _running() as (service, port):
+    with running() as (service, port):
         figures = _compare(scale, service, port, "/api/allocations", ALLOCATION)
-        _check(service, "holds", figures["acknowledged"])
+        check(service, "holds", figures["acknowledged"])
         return figures
 
 
 def batch(scale: Scale) -> Figures:
     """Records a second through the batch endpoint; two requests of 10,000 are what the queue of 20,000 takes."""
-    with _running() as (service, _):
+    with running() as (service, _):
         counts = {"input": [str(count) for count in range(200, 2203)], "output": [str(count) for count in range(97)]}
         plan = {**_batch_plan(scale, service, UPLOADED_RECORD), "choices": counts}
         answered = load.drive({**plan, "requests": scale.batches, "connections": 2})
-        _expect(answered, "200", scale.batches)
+        expect(answered, "200", scale.batches)
         acknowledged = answered["accepted"]
         figures = {
             "records_per_second": round(acknowledged / answered["seconds"]),
             "acknowledged": acknowledged,
             "resident_megabytes": _resident(service),
         }
-        _check(service, "usage_records", acknowledged)
+        check(service, "usage_records", acknowledged)
         return figures
 
 
@@ -123,7 +146,7 @@ READS = {
 def _grown(scale: Scale, *, summary: bool = True, growth: bool = True) -> dict[str, Figures]:
     reads: Figures = {}
     sizes: Figures = {}
-    with _running() as (service, port):
+    with running() as (service, port):
         recorded = 0
         if growth:
             sizes["start_seconds"] = round(service.start_seconds, 2)
@@ -154,12 +177,12 @@ def _grown(scale: Scale, *, summary: bool = True, growth: bool = True) -> dict[s
             sizes["resident_megabytes_many"] = _resident(service)
         for figures in (reads, sizes):
             figures["acknowledged"] = recorded
-        _check(service, "usage_records", recorded)
+        check(service, "usage_records", recorded)
     return {"summary": reads, "growth": sizes}
 
 
 @contextmanager
-def _running() -> Iterator[tuple[Service, int]]:
+def running() -> Iterator[tuple[Service, int]]:
     """A fresh Budget with its default policies, and the port of the measure."""
     with tempfile.TemporaryDirectory(prefix="budget-benchmark-") as folder:
         service = Service(Path(folder), environment={"BUDGET_SQLITE_SYNCHRONOUS": "FULL"})
@@ -182,8 +205,8 @@ def _compare(scale: Scale, service: Service, port: int, path: str, body: str, fi
         start = first + (turn + 1) * scale.requests
         mine = load.drive({**ours, **shared, "first": start})
         other = load.drive({**theirs, **shared, "first": start})
-        acknowledged += _expect(mine, "201", scale.requests)
-        _expect(other, "201", scale.requests)
+        acknowledged += expect(mine, "201", scale.requests)
+        expect(other, "201", scale.requests)
         if turn >= 0:
             rates.append(scale.requests / mine["seconds"])
             measures.append(scale.requests / other["seconds"])
@@ -214,7 +237,7 @@ def _fill(scale: Scale, service: Service, first: int, upto: int) -> int:
         requests = min(20, (upto - first) // size)
         plan = {**_batch_plan(scale, service, SPREAD_RECORD), "batch": size, "choices": choices}
         answered = load.drive({**plan, "first": first // size, "requests": requests, "connections": min(2, requests)})
-        _expect(answered, "200", requests)
+        expect(answered, "200", requests)
         acknowledged += answered["accepted"]
         first += requests * size
     return acknowledged
@@ -228,13 +251,13 @@ def _read_times(scale: Scale, service: Service) -> dict[str, float]:
     return {name: statistics.median(load.get(service.url, path, scale.reads)) for name, path in READS.items()}
 
 
-def _expect(answered: dict[str, Any], status: str, requests: int) -> int:
+def expect(answered: dict[str, Any], status: str, requests: int) -> int:
     """All answers have this status; gives how many there are."""
     assert answered["statuses"] == {status: requests}, f"{answered['statuses']}: {answered['example']}"
     return requests
 
 
-def _check(service: Service, table: str, acknowledged: int) -> None:
+def check(service: Service, table: str, acknowledged: int) -> None:
     """What was acknowledged is in the ledger, once; and the ledger adds up."""
     service.stop()
     with sqlite3.connect(f"file:{service.database}?mode=ro", uri=True) as connection:

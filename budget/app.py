@@ -12,20 +12,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from budget import log, settings
 from budget.adapters import price_catalogue
+from budget.adapters.hermes import Tekton
 from budget.domain.configuration import Rules
 from budget.engine.clock import Clock
 from budget.engine.ledger import Ledger, PriceList
+from budget.engine.pulse import EVERY_SECONDS, Pulse
+from budget.interfaces.mcp import message_endpoint, messages, tool_calls, tools
+from budget.interfaces.mcp import routes as mcp
+from budget.interfaces.mcp.gateway import Gateway
+from budget.interfaces.mcp.results import Results
 from budget.interfaces.rest import (
     hot,
     infrastructure,
     openapi,
     origins,
+    platform,
     problems,
+    projected,
+    read_chat,
     read_parameters,
-    reads,
+    sse,
     traffic,
-    writes,
 )
+from budget.interfaces.ws import routes as ws
+from budget.operations import identity
 from budget.settings import Settings, SettingsError
 from budget.storage.database import Database
 
@@ -47,7 +57,9 @@ class Application(FastAPI):
             await super().__call__(scope, receive, send)
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None) -> Application:
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, push_seconds: float = EVERY_SECONDS
+) -> Application:
     """Budget as an ASGI application; it opens its database when the server starts it."""
     started = time.monotonic()
     if settings.auth_required:
@@ -59,11 +71,24 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Application
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ledger = open_ledger(settings, clock=clock)
         app.state.ledger = ledger
+        pulse = Pulse(ledger, every_seconds=push_seconds)
+        results, model_context = Results(), Gateway(ledger, app.state.identity)
+        tekton = _tekton(settings, ledger, app.state.identity)
+        app.state.neighbours = [] if tekton is None else [tekton.state]
+        app.state.message_results, app.state.model_context = results, model_context
         try:
             await ledger.start()
+            pulse.start()
+            if tekton is not None:
+                tekton.start()
             app.state.initialization_time = round(time.monotonic() - started, 3)
             yield
         finally:
+            if tekton is not None:
+                await tekton.stop()
+            await pulse.stop()
+            await model_context.stop()
+            await results.stop()
             await ledger.stop()
 
     app = Application(
@@ -75,19 +100,26 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Application
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.identity = infrastructure.Identity(settings.version, settings.port, started)
+    app.state.identity = identity.Identity(settings.version, settings.port, started)
     app.state.traffic = traffic.Traffic()
     hot_routes = [route for prefix in PREFIXES for route in hot.routes(prefix)]
-    app.router.routes.extend(hot_routes)
+    hot_routes += message_endpoint.ROUTES
+    app.router.routes.extend([*hot_routes, *tool_calls.ROUTES])
     app.shortcut = hot.Shortcut(hot_routes)
     app.hot = traffic.Middleware(app.shortcut, app.state.traffic)
     app.include_router(infrastructure.router)
+    app.include_router(platform.router)
+    app.include_router(mcp.router)
+    app.include_router(sse.router)
+    app.include_router(ws.router)
     for prefix in PREFIXES:
-        for router in (infrastructure.prefixed, writes.router, reads.router):
+        documented = prefix == openapi.PREFIX
+        app.include_router(projected.router, prefix=prefix, include_in_schema=documented)
+        for router in (infrastructure.prefixed, read_chat.router):
             app.include_router(
                 router,
                 prefix=prefix,
-                include_in_schema=prefix == openapi.PREFIX,
+                include_in_schema=documented,
                 dependencies=[Depends(read_parameters.refuse_unknown)],
             )
     app.add_middleware(origins.Middleware, allowed=settings.cors_origins, host=settings.host)
@@ -103,6 +135,21 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Application
     problems.install(app)
     openapi.install(app)
     return app
+
+
+def _tekton(settings: Settings, ledger: Ledger, own: identity.Identity) -> Tekton | None:
+    """Budget's place in Tekton, unless it is to have none."""
+    if not settings.hermes:
+        return None
+    return Tekton(
+        ledger,
+        url=settings.hermes_url,
+        endpoint=f"http://{settings.host}:{settings.port}",
+        version=settings.version,
+        aliases=settings.hermes_aliases,
+        messages={name: handler.response_type for name, handler in messages.HANDLERS.items()},
+        tools=[mcp.described(tool, own) for tool in tools.TOOLS.values()],
+    )
 
 
 def open_ledger(settings: Settings, *, clock: Clock | None = None) -> Ledger:
@@ -121,6 +168,7 @@ def open_ledger(settings: Settings, *, clock: Clock | None = None) -> Ledger:
         clock=clock,
         queue_limit=settings.queue_limit,
         batch_limit=settings.batch_limit,
+        event_days=settings.event_retention_days,
         default_limit=settings.limit,
     )
 

@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
+from contextvars import ContextVar
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Final, Literal, cast
@@ -23,6 +24,9 @@ from budget.domain import instants
 from budget.settings import PASSWORD_IN_URL, Settings
 
 REDACTED: Final = "[redacted]"
+
+request_id: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
+"""The id of the request that this is done for; every line carries it."""
 
 _LEVELS: Final[Mapping[str, int]] = {
     "TRACE": 5,
@@ -138,6 +142,9 @@ def _line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         "component": event.pop("component", record.name),
         "message": redact(str(event.pop("event", ""))),
     }
+    asked = request_id.get()
+    if asked is not None:
+        event.setdefault("request_id", asked)
     if event:
         line["data"] = redact(event)
     if error:

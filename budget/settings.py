@@ -60,6 +60,7 @@ class Settings(BaseModel):
     time_zone: str = "UTC"
 
     log_level: LogLevel = "INFO"
+    debug: bool = False
     log_format: Literal["text", "json"] = "text"
     log_file: Path | None = None
 
@@ -76,8 +77,11 @@ class Settings(BaseModel):
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     queue_limit: int = 20_000
     batch_limit: int = 2_000
+    event_retention_days: int = 30
 
+    hermes: bool = True
     hermes_url: str = "http://localhost:8001"
+    hermes_aliases: tuple[str, ...] = ()
     rhetor_url: str = "http://localhost:8003"
     llm_provider: Literal["none", "rhetor", "openai", "anthropic"] = "rhetor"
     llm_url: str | None = None
@@ -133,6 +137,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         "database_url": _database_url(read, root),
         "time_zone": _time_zone(read),
         "log_level": _log_level(read),
+        "debug": read.choice("TEKTON_DEBUG", choices=_YES_OR_NO),
         "log_format": read.choice("BUDGET_LOG_FORMAT", "TEKTON_LOG_FORMAT", choices=_LOG_FORMATS),
         "log_file": read.path("TEKTON_LOG_FILE") or (root and root / ".tekton" / "logs" / "budget.log"),
         "auth": _auth(read),
@@ -146,6 +151,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         "synchronous": read.choice("BUDGET_SQLITE_SYNCHRONOUS", choices=_SYNCHRONOUS),
         "queue_limit": read.whole("BUDGET_QUEUE_LIMIT", most=1_000_000),
         "batch_limit": read.whole("BUDGET_BATCH_LIMIT", most=100_000),
+        "event_retention_days": read.whole("BUDGET_EVENT_RETENTION_DAYS", most=36_500),
+        "hermes": read.choice("BUDGET_HERMES", choices=_YES_OR_NO),
+        "hermes_aliases": _aliases(read),
         "hermes_url": _neighbour(read, ("HERMES_URL",), "HERMES_HOST", "HERMES_PORT", 8001),
         "rhetor_url": _neighbour(read, ("RHETOR_API_URL", "RHETOR_URL"), "RHETOR_HOST", "RHETOR_PORT", 8003),
         "llm_provider": read.choice("BUDGET_LLM_PROVIDER", choices=_LLM_PROVIDERS),
@@ -225,9 +233,10 @@ KNOWN_VARIABLES: tuple[Variable, ...] = (
     Variable("BUDGET_REPORT_TAGS", "none", "up to 3 tags, comma-separated, by which reports are kept ready"),
     Variable("BUDGET_QUEUE_LIMIT", "20000", "commands that may wait for the writer; more are told to come back"),
     Variable("BUDGET_BATCH_LIMIT", "2000", "commands in one commit at most"),
+    Variable("BUDGET_EVENT_RETENTION_DAYS", "30", "days for which events can be asked for; the journal keeps all"),
     Variable("BUDGET_LOG_LEVEL", "INFO", "TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"),
     Variable("TEKTON_LOG_LEVEL", "INFO", "the same for all of Tekton; BUDGET_LOG_LEVEL comes first"),
-    Variable("TEKTON_DEBUG", "false", "true: level DEBUG where no level is set"),
+    Variable("TEKTON_DEBUG", "false", "true: tell of every call; level DEBUG where no level is set"),
     Variable(
         "BUDGET_LOG_FORMAT",
         "text",
@@ -239,6 +248,8 @@ KNOWN_VARIABLES: tuple[Variable, ...] = (
         "$TEKTON_ROOT/.tekton/logs/budget.log",
         "the log file; without TEKTON_ROOT there is none unless set",
     ),
+    Variable("BUDGET_HERMES", "on", "off: do not look for Hermes, Tekton's registry; Budget needs it for nothing"),
+    Variable("BUDGET_HERMES_ALIASES", "none", "other names to register under, comma-separated, such as penia"),
     Variable("HERMES_URL", "http://localhost:8001", "Hermes; an /api at the end is cut off"),
     Variable("HERMES_HOST", "TEKTON_HOST", "Hermes' host where HERMES_URL is not set"),
     Variable("HERMES_PORT", "8001", "Hermes' port where HERMES_URL is not set"),
@@ -393,6 +404,17 @@ def _worst_price(read: _Environment, name: str, unpriced: str | None) -> Decimal
     if price is None and unpriced == "hold":
         raise _wrong("BUDGET_UNPRICED", "hold", f"{name} with it, in USD per token")
     return price
+
+
+def _aliases(read: _Environment) -> tuple[str, ...]:
+    value = read.text("BUDGET_HERMES_ALIASES")
+    names = _listed(value or "")
+    if value and not all(_ALIAS.fullmatch(name) for name in names):
+        raise _wrong("BUDGET_HERMES_ALIASES", value, "names of lower-case letters, digits, - and _, comma-separated")
+    return tuple(dict.fromkeys(name for name in names if name != "budget"))
+
+
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 def _report_tags(read: _Environment) -> tuple[str, ...]:

@@ -9,12 +9,18 @@
 
 Every call that changes something carries an idempotency key of its own and is sent again with it after a connection
 error, a timeout or a 503, so that no retry counts twice. Replies are the service's JSON as dicts, money as `Decimal`.
+
+    async for event in subscribe("http://localhost:8013", types=["limit.*"]):
+        print(event["seq"], event["type"], event["data"])
+
+gives what happens, each event once and in order, over disconnects and restarts of the service.
 """
 
 from budget.client.clients import AsyncBudgetClient, BudgetClient
-from budget.client.errors import BudgetError, Conflict, Invalid, NotAllowed, NotFound, Refused, Unavailable
+from budget.client.errors import BudgetError, Conflict, Gone, Invalid, NotAllowed, NotFound, Refused, Unavailable
 from budget.client.exchange import Reply, Retries
 from budget.client.holds import AsyncHold, Hold
+from budget.client.subscribe import subscribe
 
 __all__ = [
     "AsyncBudgetClient",
@@ -22,6 +28,7 @@ __all__ = [
     "BudgetClient",
     "BudgetError",
     "Conflict",
+    "Gone",
     "Hold",
     "Invalid",
     "NotAllowed",
@@ -30,4 +37,5 @@ __all__ = [
     "Reply",
     "Retries",
     "Unavailable",
+    "subscribe",
 ]

@@ -68,6 +68,20 @@ class Conflict(BudgetError):
     """The request does not fit what is stored, such as settling a hold twice."""
 
 
+class Gone(BudgetError):
+    """Events after the number that was given are no longer kept: read the snapshot, and go on after its number."""
+
+    @property
+    def oldest_seq(self) -> int:
+        """The oldest event that is kept."""
+        return int(self.problem.get("oldest_seq", 0))
+
+    @property
+    def snapshot(self) -> str:
+        """The path of the snapshot."""
+        return str(self.problem.get("snapshot", ""))
+
+
 class NotAllowed(BudgetError):
     """The API key is missing, wrong, or may not do this."""
 

@@ -58,11 +58,15 @@ class Retries:
 
     def wait(self, tried: int, outcome: httpx.Response | httpx.TransportError) -> float | None:
         """Seconds to wait before the next try; None when there is none."""
-        if tried >= self.tries or not _is_passing(outcome):
+        pause = self.pause(tried) if _is_passing(outcome) else None
+        return None if pause is None else min(max(pause, _retry_after(outcome)), self.longest_wait_seconds)
+
+    def pause(self, tried: int) -> float | None:
+        """Seconds to wait after so many failures; None when there is no next try."""
+        if tried >= self.tries:
             return None
-        longest = min(self.first_wait_seconds * 2.0 ** (tried - 1), self.longest_wait_seconds)
-        jittered = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- spreads callers, guards nothing
-        return min(max(jittered, _retry_after(outcome)), self.longest_wait_seconds)
+        longest = min(self.first_wait_seconds * 2.0 ** min(tried - 1, 60), self.longest_wait_seconds)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 -- spreads callers, guards nothing
 
 
 def new_key() -> str:
@@ -149,8 +153,13 @@ def _text(value: Any) -> str:
 
 
 def _decode(response: httpx.Response) -> Any:
+    return decode(response.content)
+
+
+def decode(text: str | bytes) -> Any:
+    """JSON with money as `Decimal`; None when it is none."""
     try:
-        return json.loads(response.content, parse_float=Decimal, object_hook=_with_money)
+        return json.loads(text, parse_float=Decimal, object_hook=_with_money)
     except (ValueError, RecursionError):
         return None
 

@@ -185,7 +185,7 @@ def create_policy(state: State, command: commands.CreatePolicy) -> Change:
         field: getattr(wanted, field)
         for field in ("token_limit", "cost_limit", "warning_threshold", "action_threshold", "thresholds", "enabled")
     }
-    return _changed(configuration, same, {**values, "metadata": command.metadata or same.metadata}, now)
+    return changed_policy(configuration, same, {**values, "metadata": command.metadata or same.metadata}, now)
 
 
 def update_policy(state: State, command: commands.UpdatePolicy) -> Change:
@@ -209,7 +209,7 @@ def update_policy(state: State, command: commands.UpdatePolicy) -> Change:
             values[field] = vocabulary.threshold(ratio, field)
     if command.thresholds is not None:
         values["thresholds"] = tuple(vocabulary.ratio_above_zero(ratio, "thresholds") for ratio in command.thresholds)
-    return _changed(configuration, policy, values, now)
+    return changed_policy(configuration, policy, values, now)
 
 
 def _scope_stays(policy: Policy, command: commands.UpdatePolicy) -> None:
@@ -227,7 +227,8 @@ _OPENINGS = 100
 """How many times of being enabled are remembered; what was posted before can then be undone no more."""
 
 
-def _changed(configuration: Configuration, policy: Policy, values: dict[str, Any], now: int) -> Change:
+def changed_policy(configuration: Configuration, policy: Policy, values: dict[str, Any], now: int) -> Change:
+    """A policy with these values; `Conflict` when another one is that policy already."""
     changed = msgspec.structs.replace(policy, **values)
     if changed == policy:
         return Change(answer=policy)

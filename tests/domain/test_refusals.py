@@ -36,6 +36,9 @@ class AnOutlook:
     def opens(self, limit):
         return limit.window_end
 
+    def keeps_its_price(self, refusal, at):
+        return True
+
 
 def completed(*limits: Limit, expiries=()) -> Refusal:
     refusal = Refusal(code="c", message="m", limits=list(limits), operation="allocate", request={})

@@ -1,9 +1,11 @@
 """Every benchmark at its small size: the counts are right. Times are for `python -m benchmarks` to judge."""
 
+import dataclasses
+
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import load, runs
+from benchmarks import fanout, load, mcp, replicas, runs
 from benchmarks.service import Service
 
 SMALL = runs.SCALES["small"]
@@ -22,10 +24,28 @@ def test_each_record_of_a_batch_is_acknowledged_and_stored_once():
     assert runs.batch(SMALL)["acknowledged"] == SMALL.batches * SMALL.batch
 
 
+def test_each_command_of_one_and_two_replicas_is_stored_once():
+    figures = replicas.postgres(SMALL)
+    for name in ("one_record", "one_allocate", "two_record", "two_allocate"):
+        assert figures[f"{name}_acknowledged"] == PER_COMPARISON
+
+
+def test_each_listener_hears_each_event_once_and_each_record_is_stored():
+    heard = fanout.fanout(SMALL)
+    assert (heard["received"], heard["out_of_order"]) == (SMALL.listeners * SMALL.events, 0)
+    assert heard["acknowledged"] == SMALL.events + (SMALL.rounds + 1) * 2 * SMALL.requests
+
+
 def test_a_grown_ledger_holds_what_was_acknowledged():
     figures = runs.grown(SMALL)
     assert figures["growth"]["acknowledged"] == SMALL.many + 2 * PER_COMPARISON
     assert set(figures["summary"]) >= {f"{name}_ratio" for name in runs.READS}
+
+
+def test_each_record_by_message_and_by_tool_is_stored_once():
+    figures = mcp.mcp(dataclasses.replace(SMALL, rounds=1))
+    assert figures["acknowledged"] == (1 + len(mcp.WAYS)) * 2 * SMALL.requests
+    assert all(figures[f"{name}_ratio"] > 0 for name in mcp.WAYS)
 
 
 def test_a_missed_goal_is_said_and_fails():
@@ -46,4 +66,4 @@ def test_answers_that_are_errors_are_counted_as_such(tmp_path):
         answered = load.drive({**plan, "requests": 3, "connections": 2})
     assert answered["statuses"] == {"422": 3}
     with pytest.raises(AssertionError, match="422"):
-        runs._expect(answered, "201", 3)
+        runs.expect(answered, "201", 3)

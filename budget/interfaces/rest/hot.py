@@ -4,7 +4,6 @@ FastAPI's machinery costs a request more than the whole durable command does (`d
 beside its routes and are documented with them. What they share with the others is the decoder and the problem document.
 """
 
-import asyncio
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -13,15 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from budget.domain import commands
 from budget.domain.entries import ANONYMOUS
-from budget.domain.errors import BudgetError, Invalid
-from budget.domain.recording import Settled
-from budget.engine import decisions
-from budget.engine.ledger import Ledger, Outcome, Submission
-from budget.interfaces.rest import problems, views, wire
-
-MAX_RECORDS: Final = 10_000
-_AT_A_TIME: Final = 1_000
-"""Records decoded before others on the loop get their turn."""
+from budget.domain.errors import BudgetError
+from budget.engine.ledger import Ledger
+from budget.operations import batches, bodies, sending, views, wire
 
 _JSON: Final = (b"content-type", b"application/json")
 _REPLAYED: Final = (wire.REPLAYED.lower().encode(), b"true")
@@ -61,7 +54,7 @@ class Endpoint:
         try:
             status, body, replayed = await self.answer(scope, receive, scope["app"].state.ledger)
         except BudgetError as error:
-            await problems.send(error, scope, send)
+            await sending.send_error(error, scope, send)
             return
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
         if replayed:
@@ -80,12 +73,12 @@ class _Command(Endpoint):
     kind: ClassVar[type[commands.Command]]
 
     def __init__(self) -> None:
-        self._parse = wire.body_of(self.kind).parse
+        self._parse = bodies.body_of(self.kind).parse
 
     async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
         command = self._parse(await wire.read(scope, receive, wire.MAX_BODY))
         outcome = await ledger.submit(command, ANONYMOUS, wire.idempotency_key(scope, command))
-        return 201, wire.encode(self.view(outcome.answer)), outcome.replayed
+        return 201, bodies.encode(self.view(outcome.answer)), outcome.replayed
 
     def view(self, answer: Any) -> dict[str, Any]:
         raise NotImplementedError
@@ -97,12 +90,7 @@ class Allocate(_Command):
     kind = commands.Allocate
 
     def view(self, answer: Any) -> dict[str, Any]:
-        """The allocation as granted, with what was said about it (rule 4.7)."""
-        shown = views.allocation_view(answer.hold)
-        shown["decision_id"] = answer.decision_id
-        shown["warnings"] = answer.warnings
-        shown["offers"] = [decisions.offer_view(offer) for offer in answer.offers]
-        return shown
+        return views.grant_view(answer)
 
 
 class Record(_Command):
@@ -111,12 +99,7 @@ class Record(_Command):
     kind = commands.RecordUsage
 
     def view(self, answer: Any) -> dict[str, Any]:
-        """The record as booked."""
         return views.usage_record_view(answer)
-
-
-class _Records(msgspec.Struct, forbid_unknown_fields=True):
-    records: list[msgspec.Raw]
 
 
 class _GoodRecords(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,35 +110,16 @@ class Batch(Endpoint):
     """POST /usage/batch: many records in one commit, each accepted, a duplicate, or refused by itself."""
 
     def __init__(self) -> None:
-        self._list = wire.body_of(_Records)
-        self._record = wire.body_of(commands.RecordUsage)
+        self._list = bodies.body_of(batches.Records)
         self._all_good = msgspec.json.Decoder(_GoodRecords).decode
 
     async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
         """Decode each record, submit those that can be read, and say what became of each."""
         body = await wire.read(scope, receive, wire.MAX_BATCH_BODY)
         key, lines = _batch_headers(scope)
-        raws = _split_lines(body) if lines else self._records(body)
-        if len(raws) > MAX_RECORDS:
-            raise Invalid("records", f"a batch has at most {MAX_RECORDS:,} records; this one has {len(raws):,}")
-        may_hold_nul = wire.NUL in body
-        results: list[dict[str, Any]] = [{}] * len(raws)
-        places: list[int] = []
-        submissions: list[Submission] = []
-        for start in range(0, len(raws), _AT_A_TIME):
-            if start:
-                await asyncio.sleep(0)
-            for index in range(start, min(start + _AT_A_TIME, len(raws))):
-                try:
-                    submission = self._submission(raws[index], key, index, may_hold_nul=may_hold_nul)
-                except BudgetError as error:
-                    results[index] = _refused(index, error)
-                else:
-                    places.append(index)
-                    submissions.append(submission)
-        outcomes = await ledger.submit_many(submissions) if submissions else []
-        counts = _fill(results, places, outcomes)
-        return 200, wire.encode({**counts, "refused": len(raws) - sum(counts.values()), "results": results}), False
+        records = _split_lines(body) if lines else self._records(body)
+        done = await batches.record(ledger, records, ANONYMOUS, key, may_hold_nul=bodies.NUL in body)
+        return 200, bodies.encode(done), False
 
     def _records(self, body: bytes) -> list[Any]:
         """The records, decoded all at once when each is as it should be; else each as it came."""
@@ -163,19 +127,6 @@ class Batch(Endpoint):
             return self._all_good(body).records
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._list.parse(body).records
-
-    def _submission(self, raw: Any, key: str | None, index: int, *, may_hold_nul: bool) -> Submission:
-        if isinstance(raw, commands.RecordUsage):
-            command = raw
-            self._record.check(command)
-        else:
-            command = self._record.read(raw)
-        if may_hold_nul:
-            wire.refuse_nul(command)
-        own = command.request_id if key is None else f"{key}:{index}"
-        if own is None:
-            return Submission(command)
-        return Submission(command, ANONYMOUS, own, commands.fingerprint(command))
 
 
 def _batch_headers(scope: Scope) -> tuple[str | None, bool]:
@@ -190,36 +141,6 @@ def _batch_headers(scope: Scope) -> tuple[str | None, bool]:
 
 def _split_lines(body: bytes) -> list[bytes]:
     return [line for line in body.split(b"\n") if line.strip()]
-
-
-def _fill(results: list[dict[str, Any]], places: list[int], outcomes: list[Outcome]) -> dict[str, int]:
-    accepted = duplicates = 0
-    for index, outcome in zip(places, outcomes, strict=True):
-        if outcome.error is not None:
-            results[index] = _refused(index, outcome.error)
-            continue
-        answer = outcome.answer
-        record = answer.record if isinstance(answer, Settled) else answer
-        if outcome.replayed:
-            duplicates += 1
-        else:
-            accepted += 1
-        results[index] = {
-            "index": index,
-            "status": "duplicate" if outcome.replayed else "accepted",
-            "record_id": record.record_id,
-            "error": None,
-        }
-    return {"accepted": accepted, "duplicates": duplicates}
-
-
-def _refused(index: int, error: BudgetError) -> dict[str, Any]:
-    return {
-        "index": index,
-        "status": "refused",
-        "record_id": None,
-        "error": {"code": error.code, "message": error.message, "field": error.details.get("field")},
-    }
 
 
 ENDPOINTS: Final[dict[str, Endpoint]] = {

@@ -1,8 +1,7 @@
 """What launchers, probes and people ask of any Tekton component: health, readiness, status, metrics, documentation."""
 
-import time
 from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry
@@ -13,45 +12,32 @@ from starlette.responses import HTMLResponse
 from budget.domain import instants, money
 from budget.engine.ledger import Ledger
 from budget.engine.totals import Totals, totals
-from budget.interfaces.rest import wire
 from budget.interfaces.rest.traffic import Traffic
-
-COMPONENT: Final = "budget"
-NAME: Final = "Budget"
-DESCRIPTION: Final = "Tekton's one place for LLM tokens and money"
-CAPABILITIES: Final = ("budget_management", "allocation", "usage_recording", "policy_enforcement", "alerts", "prices")
+from budget.operations import wire
+from budget.operations.identity import CAPABILITIES, COMPONENT, DESCRIPTION, NAME, Identity, Neighbour
 
 router: Final = APIRouter(tags=["infrastructure"])
 prefixed: Final = APIRouter(tags=["infrastructure"])
 """Those that stand below `/api` and `/api/v1` as well."""
 
 
-class Identity(NamedTuple):
-    """What this service says of itself."""
-
-    version: str
-    port: int
-    started: float
-    """`time.monotonic()` when the process began to start."""
-
-
 @router.get("/health")
 async def health(request: Request) -> Response:
     """Whether the service does its work; 200 unless it is down (wire contract 15.21)."""
     identity = _identity(request)
-    writing = _is_writing(request)
+    writing, registered = _is_writing(request), _is_registered(request)
     return wire.reply(
         {
             "status": "healthy" if writing else "unhealthy",
             "component": COMPONENT,
             "version": identity.version,
             "timestamp": _timestamp(request),
-            "uptime": _uptime(identity),
+            "uptime": identity.uptime,
             "port": identity.port,
-            "registeredWithHermes": False,
-            "registered_with_hermes": False,
-            "registered": False,
-            "dependencies": [],
+            "registeredWithHermes": registered,
+            "registered_with_hermes": registered,
+            "registered": registered,
+            "dependencies": [_dependency(neighbour) for neighbour in _neighbours(request)],
             "metrics": {},
             "details": {},
         },
@@ -74,8 +60,8 @@ async def ready(request: Request) -> Response:
             "timestamp": _timestamp(request),
             "initializationTime": took,
             "initialization_time": took,
-            "uptime": _uptime(identity),
-            "checks": {"database": True, "writer": True, "hermes": False},
+            "uptime": identity.uptime,
+            "checks": {"database": True, "writer": True, "hermes": _is_registered(request)},
         }
     )
 
@@ -92,12 +78,18 @@ async def status(request: Request) -> Response:
             "status": "running",
             "version": identity.version,
             "port": identity.port,
-            "registered": False,
-            "uptime": _uptime(identity),
+            "registered": _is_registered(request),
+            "uptime": identity.uptime,
             "capabilities": CAPABILITIES,
             "health": {
                 "api": "healthy" if _is_writing(request) else "unhealthy",
-                "dependencies": {"hermes": "disconnected"},
+                "dependencies": {
+                    "hermes": "disconnected",
+                    **{
+                        neighbour.name: "healthy" if neighbour.is_there else "disconnected"
+                        for neighbour in _neighbours(request)
+                    },
+                },
             },
         }
     )
@@ -203,6 +195,26 @@ def _is_writing(request: Request) -> bool:
     return ledger is not None and ledger.is_writing
 
 
+def _neighbours(request: Request) -> list[Neighbour]:
+    neighbours: list[Neighbour] = getattr(request.app.state, "neighbours", [])  # none before the start
+    return neighbours
+
+
+def _is_registered(request: Request) -> bool:
+    return any(neighbour.is_there for neighbour in _neighbours(request) if neighbour.name == "hermes")
+
+
+def _dependency(neighbour: Neighbour) -> dict[str, Any]:
+    checked_at = neighbour.checked_at
+    return {
+        "name": neighbour.name,
+        "status": "healthy" if neighbour.is_there else "unhealthy" if neighbour.message else "unknown",
+        "message": neighbour.message,
+        "endpoint": neighbour.endpoint,
+        "lastCheck": None if checked_at is None else instants.iso(checked_at),
+    }
+
+
 def _identity(request: Request) -> Identity:
     identity: Identity = request.app.state.identity
     return identity
@@ -212,8 +224,4 @@ def _timestamp(request: Request) -> str:
     return instants.iso(_ledger(request).now())
 
 
-def _uptime(identity: Identity) -> float:
-    return round(time.monotonic() - identity.started, 3)
-
-
-__all__ = ["Identity", "Traffic", "prefixed", "router"]
+__all__ = ["Traffic", "prefixed", "router"]

@@ -3,6 +3,7 @@
 Requests are described by the structs that decode them, so a limit is stated once.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -11,7 +12,12 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from budget.domain import commands
-from budget.interfaces.rest.problems import MEDIA_TYPE
+from budget.interfaces.rest.read_examples import NOUNS
+from budget.interfaces.rest.routes import ROUTES, Route
+from budget.operations import inputs
+from budget.operations.answers import ANSWERS, one
+from budget.operations.catalogue import BY_NAME, Operation
+from budget.operations.sending import MEDIA_TYPE
 
 PREFIX: Final = "/api/v1"
 """The prefix that is documented; `/api` answers alike, but for bare arrays to old clients (wire contract 15.4)."""
@@ -22,15 +28,13 @@ DESCRIPTION: Final = (
     "ISO 8601; errors are problem documents (RFC 9457)."
 )
 
-_requests: list[type[msgspec.Struct]] = [commands.Allocate, commands.RecordUsage]
-_FROM_PATH: Final = frozenset(("allocation_id", "record_id", "budget_id", "policy_id", "alert_id", "provider", "model"))
-
 _ERRORS: Final[Mapping[int, str]] = {
     400: "The body is not JSON.",
     402: "A hard limit refuses it; waiting does not help. The document says why and what would fit.",
     403: "The caller may not do this.",
     404: "There is nothing with this id.",
     409: "It does not fit what is stored.",
+    410: "Events after this number are no longer kept; `oldest_seq` and `snapshot` say where to go on.",
     413: "The body is too large.",
     422: "A field is wrong (`errors` names it), or the idempotency key was used with another request.",
     429: "A hard limit refuses it now; it fits when others' holds end (`Retry-After`).",
@@ -46,26 +50,55 @@ _KEY: Final = {
 }
 
 
-def operation(
-    request: type[msgspec.Struct] | None,
-    answer: str,
-    status: int = 200,
-    *,
-    example: Any = None,
-    errors: Iterable[int] = (),
-    keyed: bool = True,
-) -> dict[str, Any]:
-    """What a route says of itself, as the arguments of FastAPI's decorator."""
-    extra: dict[str, Any] = {"parameters": [_KEY]} if keyed else {}
-    if request is not None:
-        _requests.append(request)
-        extra["requestBody"] = _body(request, example)
+def projected(route: Route, operation: Operation, *, in_query: bool) -> dict[str, Any]:
+    """What a regular route says of itself, as the arguments of FastAPI's `add_api_route`."""
+    keyed = issubclass(operation.request, commands.Command) and operation.kind != "reads"
+    extra: dict[str, Any] = {
+        "parameters": [*_parameters(route, operation, in_query=in_query), *([_KEY] if keyed else ())]
+    }
+    if not in_query:
+        extra["requestBody"] = _body(operation.request, route.example)
     return {
-        "status_code": status,
+        "name": operation.name,
+        "summary": operation.name.replace("_", " ").capitalize(),
+        "description": operation.description,
+        "tags": [route.path.split("/")[1]],
+        "status_code": route.status,
         "response_model": None,
-        "responses": _responses(answer, status, errors, with_body=request is not None),
+        "responses": _responses(operation.answer, route.status, route.errors, with_body=not in_query),
         "openapi_extra": extra,
     }
+
+
+def by_hand(
+    request: type[msgspec.Struct] | None = None, *, status: int = 200, errors: Iterable[int] = ()
+) -> dict[str, Any]:
+    """The same for a route that is no operation: it answers with an object."""
+    responses = _responses({"type": "object"}, status, errors, with_body=request is not None)
+    extra: dict[str, Any] = {}
+    if request is not None:
+        content = {"application/json": {"schema": inputs.schema_of(request)}}
+        extra["requestBody"] = {"required": True, "content": content}
+    return {"response_model": None, "responses": responses, "openapi_extra": extra}
+
+
+def _parameters(route: Route, operation: Operation, *, in_query: bool) -> Iterable[dict[str, Any]]:
+    schema = inputs.schema_of(operation.request)
+    in_path = [name.partition(":")[0] for name in re.findall(r"{(.*?)}", route.path)]
+    for name in in_path:
+        yield {"name": name, "in": "path", "required": True, "schema": schema["properties"][name]}
+    for name, described in schema["properties"].items() if in_query else ():
+        if name not in in_path:
+            yield _in_query(name, described, required=name in schema["required"])
+
+
+def _in_query(name: str, described: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    """A parameter; null is said by leaving it out."""
+    given = [option for option in described.get("anyOf", [described]) if option.get("type") != "null"]
+    shown = {**given[0], **({"default": described["default"]} if described.get("default") is not None else {})}
+    description = shown.pop("description", None)
+    made = {"name": name, "in": "query", "required": required, "schema": shown}
+    return made if description is None else {**made, "description": description}
 
 
 def install(app: FastAPI) -> None:
@@ -98,48 +131,52 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _request_schemas() -> dict[str, Any]:
-    _, schemas = msgspec.json.schema_components(_requests, ref_template="#/components/schemas/{name}")
-    for kind in _requests:
+    """Every request that comes as a body, without what its path says."""
+    routed = [BY_NAME[route.operation].request for route in ROUTES if route.method in ("POST", "PUT")]
+    kinds: list[type[msgspec.Struct]] = [commands.Allocate, commands.RecordUsage, *routed]
+    schemas = {kind.__name__: inputs.schema_of(kind) for kind in kinds}
+    for kind in kinds:
         schema = schemas[kind.__name__]
-        for name in _FROM_PATH & set(schema["properties"]):
-            if schema["properties"][name].get("default") == "":
-                del schema["properties"][name]
-    return {name: _with_decimals(schema) for name, schema in schemas.items()}
-
-
-def _with_decimals(schema: Any) -> Any:
-    """Decimals may be sent as numbers or as text."""
-    if isinstance(schema, dict):
-        if schema.get("format") == "decimal":
-            kept = {name: value for name, value in schema.items() if name not in ("type", "format")}
-            return {**kept, "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]+)?$"}]}
-        return {name: _with_decimals(value) for name, value in schema.items()}
-    if isinstance(schema, list):
-        return [_with_decimals(item) for item in schema]
-    return schema
+        schema["properties"] = {
+            name: shown for name, shown in schema["properties"].items() if name not in inputs.ids_of(kind)
+        }
+        schema["required"] = [name for name in schema["required"] if name not in inputs.ids_of(kind)]
+    return schemas
 
 
 def _body(request: type[msgspec.Struct], example: Any) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": _ref(request.__name__)}
+    content: dict[str, Any] = {"schema": one(request.__name__)}
     if example is not None:
         content["example"] = example
     required = any(field.required for field in msgspec.structs.fields(request))
     return {"required": required, "content": {"application/json": content}}
 
 
-def _responses(answer: str, status: int, errors: Iterable[int], *, with_body: bool) -> dict[int | str, dict[str, Any]]:
+def _responses(
+    answer: dict[str, Any], status: int, errors: Iterable[int], *, with_body: bool
+) -> dict[int | str, dict[str, Any]]:
     always = (400, 413, 422, 503) if with_body else (422, 503)
     replayed = {"Idempotency-Replayed": {"description": "`true` on a repeat.", "schema": {"type": "string"}}}
-    good = {
-        "description": "Done.",
-        "headers": replayed,
-        "content": {"application/json": {"schema": _ref(answer)}},
-    }
+    content = {"schema": answer}
+    if (example := _example(answer)) is not None:
+        content["example"] = example
+    good = {"description": "Done.", "headers": replayed, "content": {"application/json": content}}
     return {status: good, **{code: _problem(code) for code in sorted({*always, *errors})}}
 
 
+def _example(answer: dict[str, Any]) -> Any:
+    """What an answer of this schema looks like, if its noun has an example."""
+    if answer.get("type") == "array":
+        item = _example(answer["items"])
+        return None if item is None else [item]
+    if answer.get("type") == "object":
+        items = _example(answer["properties"]["items"]) if "properties" in answer else None
+        return None if items is None else {"items": items, "total": 1, "total_exact": True, "page": 1, "limit": 20}
+    return NOUNS.get(answer["$ref"].rpartition("/")[2])
+
+
 def _problem(status: int) -> dict[str, Any]:
-    return {"description": _ERRORS[status], "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}
+    return {"description": _ERRORS[status], "content": {MEDIA_TYPE: {"schema": one("Problem")}}}
 
 
 def _as_problems(described: dict[str, Any]) -> None:
@@ -150,17 +187,10 @@ def _as_problems(described: dict[str, Any]) -> None:
             responses[status] = _problem(int(status))
 
 
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def _hot_operations() -> dict[str, dict[str, Any]]:
     return {
         "/allocations": _hot(
-            commands.Allocate,
-            "Grant",
             "allocate",
-            "Hold tokens and money on every limit that applies, before a call. A refusal says what would fit.",
             {
                 "context_id": "chat-7",
                 "component": "apollo",
@@ -173,11 +203,7 @@ def _hot_operations() -> dict[str, dict[str, Any]]:
             (402, 404, 409, 429),
         ),
         "/usage/record": _hot(
-            commands.RecordUsage,
-            "UsageRecord",
             "record_usage",
-            "Book what a call really used: drawn on its allocation when it names one, else by itself. Never refused "
-            "for a limit or a price. Give the counts, or the provider's own `usage` object as it came.",
             {
                 "allocation_id": "0193b0a4-7e2c-7a10-8f7e-3f0a52d1c001",
                 "component": "apollo",
@@ -204,125 +230,26 @@ def _hot_operations() -> dict[str, dict[str, Any]]:
                             "type": "object",
                             "required": ["records"],
                             "properties": {
-                                "records": {"type": "array", "maxItems": 10_000, "items": _ref("RecordUsage")}
+                                "records": {"type": "array", "maxItems": 10_000, "items": one("RecordUsage")}
                             },
                         }
                     },
                     "application/x-ndjson": {"schema": {"type": "string"}},
                 },
             },
-            "responses": {str(code): made for code, made in _responses("Batch", 200, (), with_body=True).items()},
+            "responses": {str(code): made for code, made in _responses(one("Batch"), 200, (), with_body=True).items()},
         },
     }
 
 
-def _hot(
-    request: type[commands.Command], answer: str, name: str, description: str, example: Any, errors: tuple[int, ...]
-) -> dict[str, Any]:
+def _hot(name: str, example: Any, errors: tuple[int, ...]) -> dict[str, Any]:
+    operation = BY_NAME[name]
+    responses = _responses(operation.answer, 201, errors, with_body=True)
     return {
         "summary": name.replace("_", " ").title(),
         "operationId": name,
-        "description": description,
+        "description": operation.description,
         "parameters": [_KEY],
-        "requestBody": _body(request, example),
-        "responses": {str(code): made for code, made in _responses(answer, 201, errors, with_body=True).items()},
+        "requestBody": _body(operation.request, example),
+        "responses": {str(code): made for code, made in responses.items()},
     }
-
-
-# Answers, field by field: s text, i whole number, n number, b boolean, o object, l list, S list of texts; ?: or null.
-
-_TYPES: Final[Mapping[str, dict[str, Any]]] = {
-    "s": {"type": "string"},
-    "i": {"type": "integer"},
-    "n": {"type": "number"},
-    "b": {"type": "boolean"},
-    "o": {"type": "object"},
-    "l": {"type": "array", "items": {"type": "object"}},
-    "S": {"type": "array", "items": {"type": "string"}},
-}
-
-
-def answer_schema(description: str, fields: str, **more: Any) -> dict[str, Any]:
-    """The schema of an answer whose fields are all there: `"name:type other:type?"`, and further properties."""
-    properties: dict[str, Any] = {}
-    for field in fields.split():
-        name, _, kind = field.partition(":")
-        plain = _TYPES[kind[0]]
-        properties[name] = {**plain, "type": [plain["type"], "null"]} if kind.endswith("?") else plain
-    properties |= more
-    return {"type": "object", "description": description, "properties": properties, "required": list(properties)}
-
-
-_FLAGS = (
-    "unpriced:b over_limit:b provisional:b estimated:b late:b partly_priced:b total_differs:b cost_reported:b "
-    "price_unknown:b "
-)
-_ALLOCATION = _FLAGS + (
-    "allocation_id:s budget_id:s context_id:s task_id:s? component:s tier:s provider:s? model:s? task_type:s "
-    "user_id:s? tags:o priority:i tokens_allocated:i input_tokens:i? max_output_tokens:i? tokens_used:i "
-    "input_tokens_used:i output_tokens_used:i remaining_tokens:i usage_percentage:n estimated_cost:n actual_cost:n "
-    "held_cost:n pricing_version:s? state:s is_active:b creation_time:s created_at:s expiration_time:s started_at:s? "
-    "last_updated:s provisional_record_id:s? metadata:o"
-)
-_RECORD = _FLAGS + (
-    "record_id:s allocation_id:s? budget_id:s context_id:s? task_id:s? component:s provider:s? model:s? tier:s "
-    "task_type:s user_id:s? tags:o input_tokens:i? output_tokens:i? total_tokens:i input_cost:n output_cost:n "
-    "total_cost:n cost:n parts:o pricing_version:s? timestamp:s occurred_at:s recorded_at:s booked_at:s "
-    "operation_id:s? request_id:s? status:s corrects:s? corrected_by:s? reason:s? original_cost:s? unknown_usage:o? "
-    "metadata:o"
-)
-
-ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
-    "Allocation": answer_schema("A hold on tokens and money.", _ALLOCATION),
-    "Grant": answer_schema(
-        "An allocation as granted, and what was said about it.", _ALLOCATION + " decision_id:s warnings:S offers:l"
-    ),
-    "UsageRecord": answer_schema("What a call really used; counts that are not known are null.", _RECORD),
-    "Settled": answer_schema(
-        "The record that settled an allocation, and the allocation after it.",
-        _RECORD + " tokens_released:i",
-        allocation=_ref("Allocation"),
-    ),
-    "Released": answer_schema("An allocation given back.", "message:s tokens_released:i", data=_ref("Allocation")),
-    "Done": answer_schema("What was done.", "message:s data:o?"),
-    "Budget": answer_schema(
-        "A named container with an owner, a time zone and policies.",
-        "budget_id:s name:s description:s? owner:s? policies:S time_zone:s currency:s components:S is_default:b "
-        "is_active:b creation_time:s created_at:s updated_at:s metadata:o",
-    ),
-    "Policy": answer_schema(
-        "A limit per period, for what its scope matches.",
-        "policy_id:s version:i budget_id:s? scope:s type:s period:s tier:s? provider:s? model:s? component:s? "
-        "task_type:s? user_id:s? key_id:s? token_limit:i? cost_limit:n? warning_threshold:n action_threshold:n "
-        "enabled:b start_date:s end_date:s? created_at:s updated_at:s metadata:o",
-        thresholds={"type": "array", "items": {"type": "number"}},
-    ),
-    "Alert": answer_schema(
-        "A level that a limit reached, once per window.",
-        "alert_id:s budget_id:s? policy_id:s? severity:s type:s title:s message:s details:o timestamp:s "
-        "acknowledged:b acknowledged_by:s? acknowledged_at:s?",
-    ),
-    "Alerts": {"type": "array", "description": "Alerts that are new.", "items": _ref("Alert")},
-    "Price": answer_schema(
-        "What a model costs from a date on, in dollars per unit.",
-        "pricing_id:s provider:s model:s price_type:s input_cost_per_token:n output_cost_per_token:n "
-        "input_cost_per_char:n output_cost_per_char:n cache_read_cost_per_token:n? cache_write_cost_per_token:n? "
-        "reasoning_cost_per_token:n? cost_per_image:n? cost_per_second:n? fixed_cost_per_request:n? rates:o "
-        "context_tiers:l context_window_tokens:i? version:s source:s source_url:s? verified:b effective_date:s "
-        "end_date:s? created_at:s metadata:o",
-    ),
-    "Model": answer_schema("A row of the table of models.", "provider:s model:s tier:s? capabilities:S equivalents:l"),
-    "Batch": answer_schema("What became of each record.", "accepted:i duplicates:i refused:i results:l"),
-    "Verdict": answer_schema(
-        "What an allocation would be told, and why.",
-        "allowed:b reason:s? explanation:o remaining:l warnings:S offers:l alternatives:l context_id:s tier:s "
-        "estimated_cost:n estimated_tokens:i cost_estimate:o",
-    ),
-    "Problem": {
-        **answer_schema(
-            "A problem document (RFC 9457). A refusal also says `limits`, `decision_id`, `as_of_seq`, `retryable`, "
-            "`retry_at` and `offers`, each offer with the whole request to send.",
-            "type:s title:s status:i detail:s instance:s? code:s errors:l error:o",
-        ),
-    },
-}

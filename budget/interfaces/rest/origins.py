@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from budget.domain.errors import NotAllowed
-from budget.interfaces.rest import problems
+from budget.operations import sending
+
+POLICY_VIOLATION: Final = 1008
 
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 
@@ -23,11 +25,13 @@ class Middleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["method"] not in _READING and not self._may_write(scope["headers"]):
+        if scope["type"] == "websocket" and not self._may_write(scope["headers"]):
+            await _refuse_socket(receive, send)
+        elif scope["type"] == "http" and scope["method"] not in _READING and not self._may_write(scope["headers"]):
             error = NotAllowed(
                 "pages of this origin may not change anything here; BUDGET_CORS_ORIGINS lists those that may"
             )
-            await problems.send(error, scope, send)
+            await sending.send_error(error, scope, send)
         else:
             await self.app(scope, receive, send)
 
@@ -49,6 +53,14 @@ class Middleware:
         return [page.netloc.lower()] == [host.lower() for host in hosts] and (
             name in ("localhost", self._host) or _is_address(name)
         )
+
+
+async def _refuse_socket(receive: Receive, send: Send) -> None:
+    """Open it only to close it: a page learns the code and the reason of no other refusal."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    reason = "pages of this origin may not listen here; see BUDGET_CORS_ORIGINS"
+    await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
 
 
 def _is_address(name: str) -> bool:

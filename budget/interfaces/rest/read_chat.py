@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from budget.domain import vocabulary
 from budget.domain.errors import BudgetError, Invalid
-from budget.engine import limits, price_queries, queries, summaries
+from budget.engine import limits, price_queries, queries, recommendations, summaries
 from budget.engine.ledger import Ledger
-from budget.interfaces.rest import read_parameters as given
-from budget.interfaces.rest import views, wire
-from budget.interfaces.rest.read_parameters import Text, documented, ledger_of
-from budget.interfaces.rest.wire import reply
+from budget.interfaces.rest import openapi
+from budget.interfaces.rest.read_parameters import Text, ledger_of
+from budget.operations import bodies, reading, requests, views, wire
+from budget.operations.wire import reply
 
 router = APIRouter(tags=["chat"])
 
@@ -40,13 +40,14 @@ class Chat(NamedTuple):
     answer: Answer
 
 
-@router.post(
-    "/command",
-    **documented("Answer a chat command", {"success": True, "command": "usage", "result": {}}, body=CommandRequest),
-)
+@router.post("/command", summary="Answer a chat command", **openapi.by_hand(CommandRequest))
 async def run(request: Request) -> Response:
     """Answer a line such as `/usage daily`. What is wrong with a line is told with `success: false` and status 200."""
-    line = (await wire.decode(request, CommandRequest)).command
+    return reply(await answer(ledger_of(request), (await wire.decode(request, CommandRequest)).command))
+
+
+async def answer(ledger: Ledger, line: str) -> dict[str, Any]:
+    """What a line comes to: `success`, the `command` that it was, and its `result`, or why there is none."""
     try:
         words = shlex.split(line)
     except ValueError:
@@ -54,18 +55,30 @@ async def run(request: Request) -> Response:
     name = words[0].lstrip("/").lower() if words else "help"
     chat = COMMANDS.get(name)
     if chat is None:
-        return reply({"success": False, "command": name, "result": f"there is no command /{name}; /help lists them"})
+        return {"success": False, "command": name, "result": f"there is no command /{name}; /help lists them"}
     try:
-        result = await chat.answer(ledger_of(request), words[1:])
+        result = await chat.answer(ledger, words[1:])
     except BudgetError as error:
-        return reply({"success": False, "command": name, "result": error.message})
-    return reply({"success": True, "command": name, "result": result})
+        return {"success": False, "command": name, "result": error.message}
+    return {"success": True, "command": name, "result": result}
 
 
-@router.get(
-    "/command/help",
-    **documented("Explain the chat commands", {"success": True, "result": [{"command": "/help", "help": "…"}]}),
-)
+def as_text(result: Any) -> str:
+    """A result as a person reads it in a shell."""
+    if isinstance(result, str):
+        return result
+    if isinstance(result, list):
+        return "\n".join(map(as_text, result)) or "nothing"
+    if isinstance(result, dict):
+        return "  ".join(f"{name}: {_value(value)}" for name, value in result.items() if value not in (None, [], {}))
+    return _value(result)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else bodies.encode(value).decode()
+
+
+@router.get("/command/help", summary="Explain the chat commands", **openapi.by_hand())
 async def help_for(request: Request, command: Text = None) -> Response:
     """All commands, or one of them."""
     try:
@@ -104,11 +117,11 @@ async def _query(ledger: Ledger, words: list[str]) -> Any:
     if unknown:
         raise Invalid("command", f"{unknown[0]!r} is not one of {', '.join(_RECORD_FILTERS)}, start_date, end_date")
     filters = {name: asked.get(name) for name in _RECORD_FILTERS}
-    filters["provider"] = given.lower(filters["provider"])
+    filters["provider"] = reading.lower(filters["provider"])
     found = await queries.list_records(
         ledger, filters, 1, _ON_PAGE, start=asked.get("start_date"), end=asked.get("end_date")
     )
-    return given.listed(found, 1, _ON_PAGE, views.usage_record_view)
+    return reading.page_of(found, requests.ListUsage(), views.usage_record_view)
 
 
 async def _models(ledger: Ledger, words: list[str]) -> Any:
@@ -123,7 +136,7 @@ async def _prices(ledger: Ledger, words: list[str]) -> Any:
 
 
 async def _recommend(ledger: Ledger, words: list[str]) -> Any:
-    return await price_queries.recommend(ledger, task_type=" ".join(words) or "default")
+    return await recommendations.recommend(ledger, task_type=" ".join(words) or "default")
 
 
 async def _analyze(ledger: Ledger, words: list[str]) -> Any:
@@ -136,7 +149,7 @@ async def _optimize(ledger: Ledger, words: list[str]) -> Any:
     advice = []
     for row in used:
         try:
-            found = await price_queries.recommend(ledger, provider=row["provider"], model=row["model"])
+            found = await recommendations.recommend(ledger, provider=row["provider"], model=row["model"])
         except BudgetError:
             continue  # it has no price, so nothing can be called cheaper
         advice.append({**row, "best_match": found["best_match"], "alternatives": found["alternatives"]})
@@ -146,8 +159,7 @@ async def _optimize(ledger: Ledger, words: list[str]) -> Any:
 async def _alerts(ledger: Ledger, words: list[str]) -> Any:
     if words and words[0].lower() == "clear":
         raise Invalid("command", "alerts are acknowledged with POST /alerts/{alert_id}/acknowledge")
-    found = await queries.list_alerts(ledger, {}, 1, _ON_PAGE)
-    return given.listed(found, 1, _ON_PAGE, views.alert_view)
+    return await reading.list_alerts(ledger, requests.ListAlerts())
 
 
 async def _page_does_it(_: Ledger, __: list[str]) -> Any:

@@ -119,7 +119,6 @@ RECORD: dict[str, Any] = {
     "corrected_by": None,
     "metadata": {},
 }
-TOP: dict[str, Any] = {"model": "gpt-4o", "provider": "openai", "requests": 1, "tokens": 500, "cost": 0.002}
 COVERAGE: dict[str, Any] = {
     "priced_ratio": 1,
     "estimated_ratio": 0,
@@ -318,5 +317,12 @@ NOUNS: dict[str, Any] = {
     "Alert": ALERT,
     "Price": PRICE,
     "Model": MODEL,
+    "Limit": LIMIT,
+    "SummaryRow": SUMMARY_ROW,
+    "UsageSummary": USAGE_SUMMARY,
+    "AnalyticsRow": ANALYTICS,
+    "Decision": DECISION,
+    "Calculation": CALCULATION,
+    "Recommendation": RECOMMENDATION,
 }
 """Examples of what the document describes field by field."""

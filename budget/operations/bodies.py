@@ -1,7 +1,7 @@
-"""What comes over the wire and what goes back: bodies read within a limit, decoded strictly, encoded once.
+"""JSON bodies: decoded strictly by their structs, encoded once with exact decimals.
 
 A body is decoded by its struct alone. Only when that fails is it looked at again: for camelCase names, for fields to
-leave out on the lenient routes, and for the name of the field that is wrong (rule 12.1).
+leave out where those are ignored, and for the name of the field that is wrong (rule 12.1).
 """
 
 import re
@@ -9,34 +9,20 @@ from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope
 
 from budget.domain.errors import BudgetError, Invalid
 
-MAX_BODY: Final = 1024 * 1024
-MAX_BATCH_BODY: Final = 32 * 1024 * 1024
 MAX_OBJECT: Final = 16 * 1024
 """Bytes of `metadata`, or of a provider's own `usage`, as JSON."""
 MAX_DEPTH: Final = 20
-MAX_KEY: Final = 255
 MAX_DIGITS: Final = 60
 
 NUL: Final = b"\\u0000"
 """How JSON writes the one character that text may not hold; a body without it need not be searched."""
 
-REPLAYED: Final = "Idempotency-Replayed"
-
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-class TooLarge(BudgetError):
-    """The request is larger than this route takes."""
-
-    code = "request_too_large"
 
 
 class Malformed(BudgetError):
@@ -45,82 +31,13 @@ class Malformed(BudgetError):
     code = "malformed_json"
 
 
-class ClientGone(BudgetError):
-    """The client went away before its request was complete."""
-
-    code = "client_gone"
-
-
-def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer, decimals as exact numbers."""
-    return Response(encode(value), status, headers, "application/json")
-
-
-async def decode(request: Request, kind: type[Struct], *, lenient: bool = False, **path_fields: str) -> Struct:
-    """The body of a request as `kind`; fields named in the path come from the path."""
-    body = await read(request.scope, request.receive, MAX_BODY)
-    return body_of(kind).parse(body, lenient=lenient, **path_fields)
-
-
-async def read(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body; `TooLarge` as soon as that is known, without reading on."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        return body if len(body) <= limit else _too_large(limit)
-    if _announced(scope) > limit:
-        _too_large(limit)
-    chunks, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            _too_large(limit)
-    return b"".join(chunks)
-
-
-def _announced(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return 0
-
-
-def _too_large(limit: int) -> bytes:
-    raise TooLarge(f"the body is larger than {limit:,} bytes", limit=limit)
-
-
-def idempotency_key(scope: Scope, command: msgspec.Struct) -> str | None:
-    """The key of a request: its header, else `request_id` in its body (rule 7.1)."""
-    for name, value in scope["headers"]:
-        if name == b"idempotency-key":
-            return key_text(value)
-    return cast("str | None", getattr(command, "request_id", None))
-
-
-def key_text(value: bytes) -> str:
-    """The text of an `Idempotency-Key` header."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        text = value.decode("latin-1")
-    if not 0 < len(text) <= MAX_KEY:
-        raise Invalid("Idempotency-Key", f"must have 1 to {MAX_KEY} characters")
-    return text
-
-
 class Body(Generic[Struct]):
     """How one struct is read from JSON."""
 
     def __init__(self, kind: type[Struct]) -> None:
         self.decode = msgspec.json.Decoder(kind).decode
         fields = msgspec.structs.fields(kind)
-        self._fields = {field.name for field in fields}
+        self._fields = {field.encode_name for field in fields}
         self._snake = {camel: name for name in self._fields if (camel := _camel(name)) != name}
         self._decimals = tuple((field.name, field.default) for field in fields if "Decimal" in str(field.type))
         self._objects = tuple(name for name in ("metadata", "usage") if name in self._fields)
@@ -165,7 +82,7 @@ class Body(Generic[Struct]):
                     return self.decode(renamed)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as second:
                     error = second
-        raise _refusal(error) from None
+        raise refusal(error) from None
 
     def _renamed(self, body: bytes, *, lenient: bool) -> bytes | None:
         """The same object with snake_case names, and without unknown fields where those are ignored."""
@@ -247,7 +164,8 @@ _MISSING = re.compile(r"Object missing required field `(.*?)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`$", re.DOTALL)
 
 
-def _refusal(error: Exception) -> BudgetError:
+def refusal(error: Exception) -> BudgetError:
+    """What is wrong with a value that does not fit, and with which field."""
     if isinstance(error, msgspec.ValidationError):
         return _invalid(str(error))
     if isinstance(error, RecursionError):

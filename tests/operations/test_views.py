@@ -8,7 +8,7 @@ import msgspec
 from budget.domain import instants
 from budget.domain.pricing import Price
 from budget.domain.records import OVER_LIMIT, UNPRICED, Alert, Decision, Hold, Record
-from budget.interfaces.rest import views
+from budget.operations import views
 
 NOON = instants.parse_instant("2026-11-24T12:00:00Z", "UTC")
 encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -10,12 +10,15 @@ from typing import Any
 import msgspec
 
 from budget.domain import instants, money
+from budget.domain.allocations import Grant
 from budget.domain.budgets import Budget
 from budget.domain.models import Model
 from budget.domain.policies import SCOPE_FIELDS, Policy
 from budget.domain.pricing import Price
+from budget.domain.recording import Settled
 from budget.domain.records import FLAG_NAMES, Alert, Decision, Hold, Record
 from budget.domain.usage import INPUT_PARTS, OUTPUT_PARTS
+from budget.engine import decisions
 from budget.engine.buckets import plain
 
 _REMEMBERED = 8192
@@ -101,6 +104,35 @@ def allocation_view(hold: Hold) -> dict[str, Any]:
     if hold.flags:
         view.update(_flags(hold.flags))
     return view
+
+
+def grant_view(grant: Grant) -> dict[str, Any]:
+    """An allocation as granted, with what was said about it (rule 4.7)."""
+    shown = allocation_view(grant.hold)
+    shown["decision_id"] = grant.decision_id
+    shown["warnings"] = grant.warnings
+    shown["offers"] = [decisions.offer_view(offer) for offer in grant.offers]
+    return shown
+
+
+def released_view(released: tuple[Hold, int]) -> dict[str, Any]:
+    """An allocation given back."""
+    hold, freed = released
+    message = f"released {freed:,} tokens"
+    return {"message": message, "data": allocation_view(hold), "tokens_released": freed}
+
+
+def settled_view(settled: Settled) -> dict[str, Any]:
+    """The record that settled an allocation, and the allocation after it."""
+    shown = usage_record_view(settled.record)
+    shown["allocation"] = allocation_view(settled.hold)
+    shown["tokens_released"] = settled.tokens_released
+    return shown
+
+
+def done(message: str) -> dict[str, Any]:
+    """What is said where there is nothing to show."""
+    return {"message": message, "data": None}
 
 
 def usage_record_view(record: Record) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from budget.domain.asking import Plan, Verdict
 from budget.domain.balances import Balance
 from budget.domain.configuration import FOREVER, Line
 from budget.engine import decisions
-from budget.interfaces.rest import problems, views
+from budget.operations import problems, views
 
 MOST_ALTERNATIVES = 3
 

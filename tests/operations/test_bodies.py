@@ -1,24 +1,22 @@
-"""Bodies are read strictly, their errors name the field, and decimals stay exact both ways."""
+"""Bodies are decoded strictly, their errors name the field, and decimals stay exact both ways."""
 
 import contextlib
 import json
-from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from budget.domain import commands
 from budget.domain.errors import BudgetError, Invalid
-from budget.interfaces.rest import wire
+from budget.operations import bodies
 
 ALLOCATE: dict[str, Any] = {"context_id": "c", "component": "apollo", "tokens_allocated": 10}
 POLICY = {"type": "warn", "period": "daily", "cost_limit": 1}
 
-allocate = wire.body_of(commands.Allocate)
-create_policy = wire.body_of(commands.CreatePolicy)
+allocate = bodies.body_of(commands.Allocate)
+create_policy = bodies.body_of(commands.CreatePolicy)
 
 
 def body(**fields):
@@ -51,7 +49,7 @@ def test_unknown_fields_are_refused_where_the_route_is_strict():
 
 def test_unknown_fields_are_dropped_where_the_route_is_lenient():
     text = b'{"id": "p", "budgetId": "b", "costLimit": 0.10, "tokenLimit": null, "warningThreshold": 80}'
-    found = wire.body_of(commands.UpdatePolicy).parse(text, lenient=True, policy_id="p")
+    found = bodies.body_of(commands.UpdatePolicy).parse(text, lenient=True, policy_id="p")
     assert (found.policy_id, found.budget_id, str(found.cost_limit), str(found.warning_threshold)) == (
         "p",
         "b",
@@ -61,18 +59,18 @@ def test_unknown_fields_are_dropped_where_the_route_is_lenient():
 
 
 def test_fields_of_the_path_are_put_in():
-    found = wire.body_of(commands.Void).parse(b'{"reason": "twice"}', record_id="r")
+    found = bodies.body_of(commands.Void).parse(b'{"reason": "twice"}', record_id="r")
     assert found == commands.Void(record_id="r", reason="twice")
 
 
 def test_a_body_may_repeat_the_path_but_not_contradict_it():
-    void = wire.body_of(commands.Void)
+    void = bodies.body_of(commands.Void)
     assert void.parse(b'{"reason": "twice", "record_id": "r"}', record_id="r").record_id == "r"
     assert refusal(void, b'{"reason": "twice", "record_id": "s"}', record_id="r").field == "record_id"
 
 
 def test_an_empty_body_is_an_empty_object():
-    assert wire.body_of(commands.Start).parse(b"", allocation_id="a") == commands.Start(allocation_id="a")
+    assert bodies.body_of(commands.Start).parse(b"", allocation_id="a") == commands.Start(allocation_id="a")
     assert refusal(allocate, b"").field == "context_id"
 
 
@@ -94,7 +92,7 @@ def test_an_empty_body_is_an_empty_object():
         ({"tags": {"a": 1}}, "tags[...]"),
         ({"tags": {"": "b"}}, "tags"),
         ({"metadata": []}, "metadata"),
-        ({"metadata": {"a": "x" * wire.MAX_OBJECT}}, "metadata"),
+        ({"metadata": {"a": "x" * bodies.MAX_OBJECT}}, "metadata"),
         ({"context_id": "a\0b"}, "context_id"),
         ({"metadata": {"a": ["b\0"]}}, "metadata.a[0]"),
         ({"metadata": {"a\0": 1}}, "metadata"),
@@ -124,7 +122,7 @@ def test_decimals_are_finite_and_of_bearable_length(text):
 
 def test_metadata_is_shallow():
     deep: dict[str, Any] = {}
-    for _ in range(wire.MAX_DEPTH):
+    for _ in range(bodies.MAX_DEPTH):
         deep = {"a": deep}
     assert refusal(allocate, body(metadata=deep)).field == "metadata"
     assert allocate.parse(body(metadata=deep["a"])).metadata == deep["a"]
@@ -145,7 +143,7 @@ def test_metadata_is_shallow():
     ],
 )
 def test_what_is_no_json_is_malformed(text):
-    with pytest.raises(wire.Malformed):
+    with pytest.raises(bodies.Malformed):
         allocate.parse(text)
 
 
@@ -161,62 +159,6 @@ def test_any_bytes_are_read_or_refused(text):
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=10**12, places=11))
 def test_decimals_come_and_go_exactly(amount):
-    text = wire.encode({**POLICY, "cost_limit": amount})
+    text = bodies.encode({**POLICY, "cost_limit": amount})
     assert create_policy.parse(text).cost_limit == amount
-    assert wire.encode({"cost": amount}) == b'{"cost":%s}' % str(amount).encode()
-
-
-@pytest.mark.parametrize("value", [b"", b"k" * 256])
-def test_a_key_has_1_to_255_characters(value):
-    with pytest.raises(Invalid, match="1 to 255"):
-        wire.key_text(value)
-
-
-def test_a_key_may_be_any_text():
-    assert wire.key_text("schlüssel".encode()) == "schlüssel"
-    assert wire.key_text(b"\xff") == "ÿ"
-
-
-def test_the_header_comes_before_the_request_id():
-    command = commands.Allocate(**ALLOCATE, request_id="body")
-    assert wire.idempotency_key({"headers": [(b"idempotency-key", b"header")]}, command) == "header"
-    assert wire.idempotency_key({"headers": []}, command) == "body"
-    assert wire.idempotency_key({"headers": []}, commands.Initialise()) is None
-
-
-async def chunks(*parts):
-    for part in parts:
-        yield {"type": "http.request", "body": part, "more_body": True}
-    yield {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def test_a_body_in_pieces_is_put_together():
-    messages = chunks(b"ab", b"cd")
-    assert await wire.read({"headers": []}, messages.__anext__, 4) == b"abcd"
-
-
-async def test_reading_stops_where_a_body_is_too_large():
-    messages = chunks(*[b"x" * 10] * 100)
-    with pytest.raises(wire.TooLarge):
-        await wire.read({"headers": []}, messages.__anext__, 25)
-    assert len([message async for message in messages]) == 98  # three were read, 97 and the end were not
-
-
-async def test_an_announced_size_is_enough_to_refuse():
-    messages = chunks(*[b"x" * 10] * 100)
-    with pytest.raises(wire.TooLarge):
-        await wire.read({"headers": [(b"content-length", b"1000")]}, messages.__anext__, 25)
-    assert len([message async for message in messages]) == 100
-
-
-async def test_a_client_that_goes_away_is_noticed():
-    async def gone():
-        return {"type": "http.disconnect"}
-
-    with pytest.raises(wire.ClientGone):
-        await wire.read({"headers": []}, gone, 25)
-
-
-def test_answers_carry_decimals_as_numbers():
-    assert msgspec.json.decode(wire.reply({"cost": Decimal("0.10")}).body) == {"cost": 0.1}
-    assert wire.reply({"cost": Decimal("0.10")}).body == b'{"cost":0.10}'
+    assert bodies.encode({"cost": amount}) == b'{"cost":%s}' % str(amount).encode()

@@ -1,0 +1,1 @@
+"""MCP: Tekton's message protocol and tools, and the Model Context Protocol."""

@@ -1,0 +1,175 @@
+"""What can be read by its address: budgets with their balances, policies, prices, usage (`budget://…`)."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, unquote
+
+from budget.domain.errors import NotFound
+from budget.domain.events import Event
+from budget.engine import price_queries, queries
+from budget.engine.ledger import Ledger
+from budget.operations import reading, requests
+
+MOST_LISTED: Final = 100
+"""Resources on a page; also the policies and limits that one resource shows."""
+
+Read = Callable[..., Awaitable[Any]]
+
+
+class Template(NamedTuple):
+    """Addresses of one form, and how what stands there is read; what is named in braces is given to `read`."""
+
+    uri: str
+    name: str
+    description: str
+    read: Read
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is one address rather than many."""
+        return "{" not in self.uri
+
+
+async def _budgets(ledger: Ledger) -> Any:
+    return await reading.list_budgets(ledger, requests.ListBudgets(limit=MOST_LISTED))
+
+
+async def _budget(ledger: Ledger, budget_id: str) -> Any:
+    budget = await reading.get_budget(ledger, requests.GetBudget(budget_id=budget_id))
+    limits = await reading.list_limits(ledger, requests.ListLimits(budget_id=budget_id))
+    return {"budget": budget, "limits": limits["items"]}
+
+
+async def _budget_usage(ledger: Ledger, budget_id: str) -> Any:
+    return await _summary(ledger, budget_id)
+
+
+async def _policies(ledger: Ledger) -> Any:
+    return await reading.list_policies(ledger, requests.ListPolicies(limit=MOST_LISTED))
+
+
+async def _policy(ledger: Ledger, policy_id: str) -> Any:
+    return await reading.get_policy(ledger, requests.GetPolicy(policy_id=policy_id))
+
+
+async def _providers(ledger: Ledger) -> Any:
+    models: dict[str, int] = {}
+    for price in await price_queries.list_prices(ledger):
+        models[price.provider] = models.get(price.provider, 0) + 1
+    return [{"provider": name, "models": count, "uri": prices_uri(name)} for name, count in sorted(models.items())]
+
+
+async def _prices(ledger: Ledger, provider: str) -> Any:
+    return await reading.list_prices(ledger, requests.ListPrices(provider=provider))
+
+
+async def _price(ledger: Ledger, provider: str, model: str) -> Any:
+    return await reading.get_price(ledger, requests.CurrentPriceRequest(provider=provider, model=model))
+
+
+async def _usage(ledger: Ledger) -> Any:
+    return await _summary(ledger, None)
+
+
+async def _record(ledger: Ledger, record_id: str) -> Any:
+    return await reading.get_usage(ledger, requests.GetUsage(record_id=record_id))
+
+
+async def _summary(ledger: Ledger, budget_id: str | None) -> Any:
+    asked = requests.UsageSummaryRequest(period="monthly", budget_id=budget_id)
+    return await reading.get_usage_summary(ledger, asked)
+
+
+BUDGETS: Final = "budget://budgets"
+POLICIES: Final = "budget://policies"
+PRICES: Final = "budget://prices"
+USAGE: Final = "budget://usage"
+
+TEMPLATES: Final[tuple[Template, ...]] = (
+    Template(BUDGETS, "budgets", "All budgets, the default one first.", _budgets),
+    Template(
+        BUDGETS + "/{budget_id}",
+        "budget",
+        "A budget and its balances: used, held and free on every limit. Subscribe to hear when they change.",
+        _budget,
+    ),
+    Template(BUDGETS + "/{budget_id}/usage", "budget usage", "What a budget used this month.", _budget_usage),
+    Template(POLICIES, "policies", "All policies: the limits, their periods and what they apply to.", _policies),
+    Template(POLICIES + "/{policy_id}", "policy", "One policy.", _policy),
+    Template(PRICES, "prices", "The providers whose prices are known.", _providers),
+    Template(PRICES + "/{provider}", "provider's prices", "A provider's prices in force now.", _prices),
+    Template(PRICES + "/{provider}/{model}", "price", "The price that a usage of a model gets now.", _price),
+    Template(USAGE, "usage", "What all budgets used this month.", _usage),
+    Template(USAGE + "/{record_id}", "usage record", "One usage record.", _record),
+)
+
+
+def _pattern(uri: str) -> re.Pattern[str]:
+    parts = re.split(r"({\w+})", uri)
+    named = (f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part) for part in parts)
+    return re.compile("".join(named))
+
+
+_PATTERNS: Final = tuple((_pattern(template.uri), template) for template in TEMPLATES)
+
+
+async def read(ledger: Ledger, uri: str) -> Any:
+    """What stands at an address; `NotFound` where nothing does."""
+    for pattern, template in _PATTERNS:
+        if (match := pattern.fullmatch(uri)) is not None:
+            return await template.read(ledger, **{name: unquote(text) for name, text in match.groupdict().items()})
+    raise NotFound(f"there is no resource {uri[:200]!r}", field="uri")
+
+
+class Listed(NamedTuple):
+    """A resource in the list."""
+
+    uri: str
+    name: str
+    description: str
+
+
+async def listed(ledger: Ledger, page: int) -> tuple[list[Listed], bool]:
+    """The fixed addresses and each budget's own, by the page; and whether there are more."""
+    found, _ = await queries.list_budgets(ledger, page, MOST_LISTED)
+    fixed = [Listed(template.uri, template.name, template.description) for template in TEMPLATES if template.is_fixed]
+    budgets = [
+        Listed(budget_uri(budget.budget_id), budget.name, "A budget and its balances.") for budget in found.items
+    ]
+    return (fixed if page == 1 else []) + budgets, found.total > page * MOST_LISTED
+
+
+def budget_uri(budget_id: str) -> str:
+    """Where a budget and its balances are."""
+    return f"{BUDGETS}/{quote(budget_id, safe='')}"
+
+
+def prices_uri(provider: str) -> str:
+    """Where a provider's prices are."""
+    return f"{PRICES}/{quote(provider, safe='')}"
+
+
+# What an event changes
+
+_MOVES_BALANCES: Final = ("allocation.", "usage.")
+
+
+def changed_by(event: Event) -> Iterable[str]:
+    """The addresses whose content is another one after this event."""
+    if event.budget_id is not None:
+        yield budget_uri(event.budget_id)
+    if event.type.startswith(_MOVES_BALANCES):
+        yield USAGE
+        if event.budget_id is not None:
+            yield budget_uri(event.budget_id) + "/usage"
+    elif event.type.startswith("policy."):
+        yield POLICIES
+        yield f"{POLICIES}/{quote(event.subject, safe='')}"
+    elif event.type.startswith("budget."):
+        yield BUDGETS
+    elif event.type.startswith("price."):
+        yield PRICES
+        for price in event.about:
+            yield prices_uri(price.provider)
+            yield f"{prices_uri(price.provider)}/{quote(price.model, safe='')}"

@@ -1,0 +1,278 @@
+"""Everything that Budget can be asked to do, one row each: REST, MCP and the command line are projections of it."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from budget.domain import commands
+from budget.operations import batches, event_reading, reading, requests, views, writing
+from budget.operations.answers import array, one, page
+from budget.operations.writing import Query, Run, querying, submitting
+
+Kind = Literal["reads", "adds", "changes", "removes"]
+"""What a call does: nothing; something new each time; the same again when repeated; taking something back."""
+
+Scope = Literal["read", "record", "allocate", "admin"]
+"""Which right of an API key it needs."""
+
+
+class Operation(NamedTuple):
+    """One row. `request` is decoded and documented field by field, `answer` is a schema of `answers`."""
+
+    name: str
+    description: str
+    request: type[msgspec.Struct]
+    answer: dict[str, Any]
+    kind: Kind
+    scope: Scope
+    run: Run
+    lenient: bool = False
+    """Whether unknown fields are ignored, because Tekton's pages send some (rule 12.1)."""
+
+
+_TOP: Final = {"top_usage": {"type": "array", "items": {"type": "object"}}}
+
+
+def _query(
+    name: str,
+    request: type[msgspec.Struct],
+    answer: dict[str, Any],
+    query: Query,
+    *,
+    kind: Kind = "reads",
+    scope: Scope = "read",
+    lenient: bool = False,
+) -> Operation:
+    description = " ".join((query.__doc__ or "").split())
+    return Operation(name, description, request, answer, kind, scope, querying(query), lenient)
+
+
+CATALOGUE: Final[tuple[Operation, ...]] = (
+    # Budgets and limits
+    _query("list_budgets", requests.ListBudgets, page("Budget"), reading.list_budgets),
+    _query("get_budget", requests.GetBudget, one("Budget"), reading.get_budget),
+    Operation(
+        "create_budget",
+        "Make a budget, by default with Tekton's 19 policies; `default_policies: false` makes it without.",
+        commands.CreateBudget,
+        one("Budget"),
+        "adds",
+        "admin",
+        writing.create_budget,
+    ),
+    Operation(
+        "update_budget",
+        "Change what is given; unknown fields are ignored. `is_default: true` moves the default to this budget.",
+        commands.UpdateBudget,
+        one("Budget"),
+        "changes",
+        "admin",
+        writing.update_budget,
+        lenient=True,
+    ),
+    Operation(
+        "delete_budget",
+        "Deactivate a budget: its history stays, new holds are refused (409), usage is still booked.",
+        writing.DeleteBudget,
+        one("Done"),
+        "removes",
+        "admin",
+        writing.delete_budget,
+    ),
+    _query("add_policies", requests.AddPolicies, one("Budget"), reading.add_policies, kind="changes", scope="admin"),
+    _query("get_budget_summary", requests.GetBudgetSummary, array("SummaryRow"), reading.get_budget_summary),
+    _query("get_default_summary", requests.GetDefaultSummary, array("SummaryRow"), reading.get_default_summary),
+    _query("list_limits", requests.ListLimits, page("Limit"), reading.list_limits),
+    # Policies
+    _query("list_policies", requests.ListPolicies, page("Policy"), reading.list_policies),
+    _query("get_policy", requests.GetPolicy, one("Policy"), reading.get_policy),
+    Operation(
+        "create_policy",
+        "Make a policy, or change the one with the same identity. Without `budget_id` it belongs to the default "
+        'budget; `"scope": "global"` makes it hold for every budget. Null is no limit, 0 allows nothing.',
+        commands.CreatePolicy,
+        one("Policy"),
+        "changes",
+        "admin",
+        submitting(views.policy_view),
+    ),
+    Operation(
+        "update_policy",
+        "Change limits, thresholds, type or switch; null leaves a value as it is, unknown fields are ignored. Scope, "
+        "period and budget never change: repeat them as they are, or leave them out.",
+        commands.UpdatePolicy,
+        one("Policy"),
+        "changes",
+        "admin",
+        submitting(views.policy_view),
+        lenient=True,
+    ),
+    Operation(
+        "delete_policy",
+        "Disable a policy; its history stays.",
+        writing.DeletePolicy,
+        one("Done"),
+        "removes",
+        "admin",
+        writing.delete_policy,
+    ),
+    # Allocations
+    _query("check_allocation", commands.Allocate, one("Verdict"), reading.check_allocation),
+    Operation(
+        "allocate",
+        "Hold tokens and money on every limit that applies, before a call. A refusal says what would fit.",
+        commands.Allocate,
+        one("Grant"),
+        "adds",
+        "allocate",
+        submitting(views.grant_view),
+    ),
+    _query("list_allocations", requests.ListAllocations, page("Allocation"), reading.list_allocations),
+    _query("get_allocation", requests.GetAllocation, one("Allocation"), reading.get_allocation),
+    _query("get_context_allocation", requests.GetContextAllocation, one("Allocation"), reading.get_context_allocation),
+    Operation(
+        "start_allocation",
+        "Say that the call has begun: if it goes silent now, the hold becomes a provisional charge.",
+        commands.Start,
+        one("Allocation"),
+        "changes",
+        "allocate",
+        submitting(views.allocation_view),
+    ),
+    Operation(
+        "extend_allocation",
+        "Renew a hold, at most to 24 hours from now, which is also what it gets without a time.",
+        commands.Extend,
+        one("Allocation"),
+        "changes",
+        "allocate",
+        submitting(views.allocation_view),
+    ),
+    Operation(
+        "increase_allocation",
+        "Hold more tokens, checked and held in the hold's own windows.",
+        commands.Increase,
+        one("Allocation"),
+        "adds",
+        "allocate",
+        submitting(views.allocation_view),
+    ),
+    Operation(
+        "release_allocation",
+        "Give back what a hold still holds. One whose call has started needs `confirm_unused: true`.",
+        commands.Release,
+        one("Released"),
+        "removes",
+        "allocate",
+        submitting(views.released_view),
+    ),
+    Operation(
+        "settle_allocation",
+        "Book what was used besides what was already drawn, and free the rest. Exactly once, however late.",
+        commands.Settle,
+        one("Settled"),
+        "adds",
+        "record",
+        submitting(views.settled_view),
+    ),
+    # Usage
+    Operation(
+        "record_usage",
+        "Book what a call really used: drawn on its allocation when it names one, else by itself. Never refused for a "
+        "limit or a price. Give the counts, or the provider's own `usage` object as it came.",
+        commands.RecordUsage,
+        one("UsageRecord"),
+        "adds",
+        "record",
+        submitting(views.usage_record_view),
+    ),
+    Operation(
+        "record_usage_batch",
+        "Up to 10,000 records in one commit, each accepted, a duplicate, or refused by itself.",
+        batches.Records,
+        one("Batch"),
+        "adds",
+        "record",
+        writing.record_usage_batch,
+    ),
+    _query("list_usage", requests.ListUsage, page("UsageRecord", **_TOP), reading.list_usage),
+    _query("get_usage", requests.GetUsage, one("UsageRecord"), reading.get_usage),
+    Operation(
+        "correct_usage",
+        "Replace a record: void it and book it anew. Fields that are not given stay as they were.",
+        commands.Correct,
+        one("UsageRecord"),
+        "adds",
+        "record",
+        submitting(views.usage_record_view),
+    ),
+    Operation(
+        "void_usage",
+        "Take a record back, with a reason.",
+        commands.Void,
+        one("UsageRecord"),
+        "removes",
+        "record",
+        submitting(views.usage_record_view),
+    ),
+    _query(
+        "get_usage_summary", requests.UsageSummaryRequest, one("UsageSummary"), reading.get_usage_summary, lenient=True
+    ),
+    _query("list_summaries", requests.ListSummaries, array("SummaryRow"), reading.list_summaries),
+    _query("list_analytics", requests.ListAnalytics, array("AnalyticsRow"), reading.list_analytics),
+    # Alerts and decisions
+    _query("list_events", event_reading.ListEvents, one("Events"), event_reading.list_events),
+    _query("get_snapshot", event_reading.GetSnapshot, one("Snapshot"), event_reading.get_snapshot),
+    _query("list_alerts", requests.ListAlerts, page("Alert"), reading.list_alerts),
+    _query("get_alert", requests.GetAlert, one("Alert"), reading.get_alert),
+    Operation(
+        "raise_alerts",
+        "Raise what stands past a threshold and was not raised yet; gives the alerts that are new.",
+        commands.RaiseAlerts,
+        array("Alert"),
+        "changes",
+        "admin",
+        writing.raise_alerts,
+    ),
+    Operation(
+        "acknowledge_alert",
+        "Say that an alert has been seen; saying it again changes nothing.",
+        commands.AcknowledgeAlert,
+        one("Alert"),
+        "changes",
+        "record",
+        submitting(views.alert_view),
+    ),
+    _query("list_decisions", requests.ListDecisions, page("Decision"), reading.list_decisions),
+    _query("explain_decision", requests.ExplainDecision, one("Decision"), reading.explain_decision),
+    # Prices and models
+    _query("list_prices", requests.ListPrices, array("Price"), reading.list_prices),
+    _query("get_price", requests.CurrentPriceRequest, one("Price"), reading.get_price),
+    _query("list_price_history", requests.ListPriceHistory, array("Price"), reading.list_price_history),
+    Operation(
+        "set_price",
+        "Add a dated price; older ones stay, and usage that had no price is priced. It outranks the lists.",
+        commands.SetPrice,
+        one("Price"),
+        "adds",
+        "admin",
+        submitting(views.price_view),
+    ),
+    _query("calculate_cost", requests.CalculationRequest, one("Calculation"), reading.calculate_cost),
+    _query("recommend_models", requests.RecommendationRequest, one("Recommendation"), reading.recommend_models),
+    _query("route_request", requests.RouteRequest, one("Routing"), reading.route_request),
+    _query("list_models", requests.ListModels, page("Model"), reading.list_models),
+    _query("get_model", requests.GetModel, one("Model"), reading.get_model),
+    Operation(
+        "set_model",
+        "Say which tier a model belongs to, what it can do, and which models can stand in for it.",
+        commands.SetModel,
+        one("Model"),
+        "changes",
+        "admin",
+        submitting(views.model_view),
+    ),
+)
+
+BY_NAME: Final[Mapping[str, Operation]] = {operation.name: operation for operation in CATALOGUE}

@@ -1,0 +1,44 @@
+"""A service on a real socket, in a thread of its own, for clients that speak HTTP by themselves."""
+
+import asyncio
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from budget import app as wiring
+from budget import settings
+from budget.engine.clock import Clock
+from budget.interfaces.cli.serve import Server
+
+
+class Running:
+    """A service that answers; `stop` begins to stop it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
+@contextlib.contextmanager
+def serving(new_database: Path, folder: Path, clock: Clock | None = None) -> Iterator[Running]:
+    """A service over a copy of a new database."""
+    shutil.copytree(new_database, folder, dirs_exist_ok=True)
+    made = settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder)})
+    app = wiring.create_app(made, clock=clock)
+    server = Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread.start()
+    while not server.started:
+        thread.join(0.02)
+    try:
+        yield Running(server)
+    finally:
+        server.should_exit = True
+        thread.join()
