@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from budget.domain.configuration import Configuration, Rules
 from budget.domain.entries import ANONYMOUS, SYSTEM, Caller
 from budget.domain.errors import BudgetError, Invalid, Unavailable
 from budget.domain.ids import Ids
+from budget.domain.migrations import Reader
 from budget.domain.pricing import Price
 from budget.engine import batch, decisions, loading
 from budget.engine.bus import KEPT_DAYS, Bus
@@ -28,8 +29,8 @@ log = get_logger("budget_engine")
 
 SWEEP_SECONDS = 1.0
 IDLE_SWEEP_SECONDS = 3600.0
-MOST_RUNS = 1000
-"""How often a batch is run before it is given up; each run that ended due holds first counts."""
+MOST_FAILURES = 5
+"""How often a batch is run again because others were in the way, or its commit was cut off, before it is given up."""
 
 PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Between the tries to ask a database that was lost in a commit what became of it."""
@@ -83,10 +84,13 @@ class Ledger:
         batch_limit: int = 2_000,
         default_limit: Decimal = Decimal(500),
         event_days: int = KEPT_DAYS,
+        readers: Mapping[str, Reader] = {},
     ) -> None:
         self.database = database
         self.figures = Figures()
         self.default_limit = default_limit
+        self.readers = readers
+        """How older ledgers are read, by kind."""
         self._price_lists = tuple(price_lists)
         self._clock = clock or Clock()
         self._memory = loading.Memory(alias, rules, self._clock, ids or Ids())
@@ -264,26 +268,22 @@ class Ledger:
         jump = self._clock.jump()
         started = time.perf_counter()
         outcomes, claims_known = None, False
-        for _ in range(MOST_RUNS):
+        failures = 0
+        while outcomes is None:
             try:
                 outcomes = await self.database.write(batch.run, self._memory, take, jump, claims_known=claims_known)
-            except KeyTaken:
-                self._memory.forget()
-                claims_known = True
-            except Collided:
-                self._memory.forget()
-            except OutcomeUnknown as error:
-                if await self._was_committed():
+            except (KeyTaken, Collided, OutcomeUnknown) as error:
+                if isinstance(error, OutcomeUnknown) and await self._was_committed():
                     outcomes = error.result
-                else:
-                    self._memory.forget()
+                    continue
+                self._memory.forget()
+                claims_known = claims_known or isinstance(error, KeyTaken)
+                failures += 1
+                if failures > MOST_FAILURES:
+                    raise Unavailable("this cannot be committed now; try again with the same key") from error
             except BaseException:  # not committed: what was remembered of it is not so
                 self._memory.forget()
                 raise
-            if outcomes is not None:
-                break
-        else:
-            raise Unavailable("others write the same again and again, just before us; try again")
         self._reached = True
         self.figures.commits += 1
         self.figures.commit_seconds += time.perf_counter() - started

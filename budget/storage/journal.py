@@ -40,6 +40,28 @@ def head(connection: Connection) -> Head:
     return Head(row[0], row[1], row[2])
 
 
+class Standing(NamedTuple):
+    """What a batch begins with, in one query."""
+
+    head: Head
+    version: int
+    """Of the configuration."""
+    prices_version: int
+    next_expiry: int | None
+    """When the next active hold ends, in µs."""
+
+
+def standing(connection: Connection) -> Standing:
+    """Where the ledger stands."""
+    sql = (
+        "SELECT h.seq, h.at, h.hash, c.version, c.prices_version, "
+        "(SELECT min(expires_at) FROM holds WHERE state IN ('open', 'started')) "
+        "FROM journal_head AS h CROSS JOIN configuration AS c"
+    )
+    (row,) = statements.run(connection, sql)
+    return Standing(Head(row[0], row[1], row[2]), row[3], row[4], row[5])
+
+
 def is_written(connection: Connection, written: Head) -> bool:
     """Whether the batch that ended there was committed; waits for a commit that is still under way."""
     take_turn(connection)
@@ -194,8 +216,8 @@ def _save_head(connection: Connection, state: State, entries: list[tuple[Any, ..
     last = before.seq + len(entries)
     digest = batch_hash(before.hash, entries)
     statements.insert_rows(connection, tables.batches, [(last, before.seq + 1, now, digest)])
-    statements.run(connection, "UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1", (last, now, digest))
-    statements.tell(connection, last)
+    sql = f"UPDATE journal_head SET seq = ?, at = ?, hash = ? WHERE id = 1{statements.telling(connection, 'seq')}"
+    statements.run(connection, sql, (last, now, digest))
     return Head(last, now, digest)
 
 

@@ -195,10 +195,9 @@ def pairs(connection: Connection, values: Iterable[tuple[str, str]]) -> tuple[st
     return f"({table}) AS wanted", (_as_json(values),)
 
 
-def tell(connection: Connection, number: int) -> None:
-    """Let the other replicas hear of a number once this is committed."""
-    if shares(connection):
-        run(connection, "SELECT pg_notify(?, ?)", (CHANNEL, str(number)))
+def telling(connection: Connection, column: str) -> str:
+    """The end of an UPDATE that lets the other replicas hear of a column's new value once it is committed."""
+    return f" RETURNING pg_notify('{CHANNEL}', CAST({column} AS text))" if shares(connection) else ""
 
 
 # A column as one array: PostgreSQL runs one statement for all rows, in a third of the time of one for each.

@@ -179,18 +179,15 @@ async def test_listeners_are_counted_and_bounded(book, bus, subscribe, monkeypat
 
 async def test_an_entry_that_cannot_be_shown_ends_all_rather_than_being_passed_over(book, bus, subscribe):
     subscription = await subscribe()
-    await book.ledger.database.write(
-        lambda connection: statements.run(
-            connection,
-            "UPDATE entries SET data = '{' WHERE seq = (SELECT seq FROM journal_head)",
-        )
-    )
+    ((data,),) = await book.rows("SELECT data FROM entries WHERE seq = ?", subscription.seq)
+    await spoil(book, subscription.seq, "{")
     bus.seq -= 1
-    bus.wake(bus.seq + 1)
+    bus.wake(subscription.seq)
     with pytest.raises(Ended, match="something went wrong"):
         await subscription.next()
-    await book.ledger.database.write(
-        lambda connection: statements.run(
-            connection, "UPDATE entries SET data = NULL WHERE seq = (SELECT seq FROM journal_head)"
-        )
-    )
+    await spoil(book, subscription.seq, data)
+
+
+async def spoil(book, seq, data):
+    sql = "UPDATE entries SET data = ? WHERE seq = ?"
+    await book.ledger.database.write(lambda connection: statements.run(connection, sql, (data, seq)))

@@ -1,17 +1,16 @@
 """Tekton's messages that only ask: status, recommendations, routing, analytics (wire contract 5.1)."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from budget.domain import policies, text_estimates, vocabulary
 from budget.domain.commands import Count, Name, Word
-from budget.engine import analytics, recommendations, summaries
+from budget.engine import recommendations, summaries
 from budget.interfaces.mcp.handling import Answer, Asked, Handler, read
 from budget.interfaces.mcp.tekton_commands import TextBody
 from budget.operations import reading
-from budget.operations.requests import When
+from budget.operations.breakdown import BreakDownUsage, break_down_usage
 
 APOLLO_TIERS: Final = {tier: tier.partition("_")[2] for tier in policies.TIERS}
 """Tekton's two vocabularies of tiers: Apollo reads the short names, everyone else the whole ones."""
@@ -126,35 +125,8 @@ async def _route(asked: Asked) -> Answer:
     return await recommendations.route(asked.ledger, call)
 
 
-class AnalyticsPayload(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which usage to break down."""
-
-    period: Annotated[str, Meta(max_length=40)] = "daily"
-    provider: Name | None = None
-    model: Name | None = None
-    component: Name | None = None
-    task_type: Name | None = None
-    start_date: When | None = None
-    end_date: When | None = None
-    budget_id: Name | None = None
-
-
 async def _analytics(asked: Asked) -> Answer:
-    payload = read(asked.payload, AnalyticsPayload)
-    filters = {
-        "provider": reading.lower(payload.provider),
-        "model": payload.model,
-        "component": payload.component,
-        "task_type": payload.task_type,
-    }
-    return await analytics.breakdown(
-        asked.ledger,
-        vocabulary.period(payload.period),
-        budget_id=payload.budget_id,
-        filters=filters,
-        start=payload.start_date,
-        end=payload.end_date,
-    )
+    return await break_down_usage(asked.ledger, read(asked.payload, BreakDownUsage))
 
 
 HANDLERS: Final = {

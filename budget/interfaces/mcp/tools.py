@@ -14,6 +14,7 @@ from budget.interfaces.mcp.handling import Answer, Asked, Handler, problem_of, r
 from budget.interfaces.mcp.tekton_commands import TextBody
 from budget.log import get_logger
 from budget.operations import inputs
+from budget.operations.breakdown import BreakDownUsage
 from budget.operations.catalogue import CATALOGUE
 from budget.operations.identity import CAPABILITIES, COMPONENT, DESCRIPTION, NAME
 
@@ -167,7 +168,7 @@ class _RouteWithBudgetAwareness(msgspec.Struct, kw_only=True):
 
 
 _RECOMMENDATIONS: Final = tekton_queries.RecommendationsPayload
-_ANALYTICS: Final = tekton_queries.AnalyticsPayload
+_ANALYTICS: Final = BreakDownUsage
 
 _SEVEN: Final[tuple[tuple[str, str, type[msgspec.Struct], str, str], ...]] = (
     ("AllocateBudget", "allocate_tokens", _AllocateBudget, "budget", "Hold tokens for a context."),
