@@ -1,5 +1,6 @@
 """The wiring: one application from the settings, the only place that knows all of Budget's parts."""
 
+import asyncio
 import contextlib
 import os
 import time
@@ -12,7 +13,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from budget import log, settings
 from budget.adapters import price_catalogue
+from budget.adapters.apollo import TokenBudgetManager
+from budget.adapters.apollo import routes as apollo
 from budget.adapters.hermes import Tekton
+from budget.adapters.migration import places
+from budget.adapters.rhetor import BudgetManager
+from budget.adapters.rhetor import routes as rhetor
+from budget.client.in_process import InProcess
 from budget.domain.configuration import Rules
 from budget.engine.clock import Clock
 from budget.engine.ledger import Ledger, PriceList
@@ -57,9 +64,7 @@ class Application(FastAPI):
             await super().__call__(scope, receive, send)
 
 
-def create_app(
-    settings: Settings, *, clock: Clock | None = None, push_seconds: float = EVERY_SECONDS
-) -> Application:
+def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: float = EVERY_SECONDS) -> Application:
     """Budget as an ASGI application; it opens its database when the server starts it."""
     started = time.monotonic()
     if settings.auth_required:
@@ -81,6 +86,7 @@ def create_app(
             pulse.start()
             if tekton is not None:
                 tekton.start()
+            _answer_for_the_old_managers(app, ledger)
             app.state.initialization_time = round(time.monotonic() - started, 3)
             yield
         finally:
@@ -107,17 +113,14 @@ def create_app(
     app.router.routes.extend([*hot_routes, *tool_calls.ROUTES])
     app.shortcut = hot.Shortcut(hot_routes)
     app.hot = traffic.Middleware(app.shortcut, app.state.traffic)
-    app.include_router(infrastructure.router)
-    app.include_router(platform.router)
-    app.include_router(mcp.router)
-    app.include_router(sse.router)
-    app.include_router(ws.router)
+    for router in (infrastructure, platform, mcp, sse, ws, rhetor, apollo):
+        app.include_router(router.router)
     for prefix in PREFIXES:
         documented = prefix == openapi.PREFIX
         app.include_router(projected.router, prefix=prefix, include_in_schema=documented)
-        for router in (infrastructure.prefixed, read_chat.router):
+        for checked in (infrastructure.prefixed, read_chat.router):
             app.include_router(
-                router,
+                checked,
                 prefix=prefix,
                 include_in_schema=documented,
                 dependencies=[Depends(read_parameters.refuse_unknown)],
@@ -135,6 +138,13 @@ def create_app(
     problems.install(app)
     openapi.install(app)
     return app
+
+
+def _answer_for_the_old_managers(app: FastAPI, ledger: Ledger) -> None:
+    """Rhetor's and Apollo's own HTTP calls go to their managers, on this ledger."""
+    own = InProcess(ledger, loop=asyncio.get_running_loop())
+    app.state.rhetor = BudgetManager(backend=own, default_policy="warn", default_limits={})
+    app.state.apollo = TokenBudgetManager(backend=own)
 
 
 def _tekton(settings: Settings, ledger: Ledger, own: identity.Identity) -> Tekton | None:
@@ -170,6 +180,7 @@ def open_ledger(settings: Settings, *, clock: Clock | None = None) -> Ledger:
         batch_limit=settings.batch_limit,
         event_days=settings.event_retention_days,
         default_limit=settings.limit,
+        readers=places.readers(settings.tekton_root),
     )
 
 

@@ -55,6 +55,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_usage_summary": {"period": "daily"},
     "list_summaries": {"period": "daily"},
     "list_analytics": {"period": "daily"},
+    "break_down_usage": {"period": "daily"},
     "list_alerts": {},
     "get_alert": {"alert_id": "{alert}"},
     "raise_alerts": {},

@@ -68,7 +68,9 @@ class BudgetClient(Operations[Reply]):
         while True:
             tried += 1
             try:
-                outcome: httpx.Response | httpx.TransportError = self._http.send(call.request(self._http))
+                outcome: httpx.Response | httpx.TransportError = exchange.unwrapped(
+                    call, self._http.send(call.request(self._http))
+                )
             except httpx.TransportError as error:
                 outcome = error
             wait = self._retries.wait(tried, outcome)
@@ -124,7 +126,9 @@ class AsyncBudgetClient(Operations[Awaitable[Reply]]):
         while True:
             tried += 1
             try:
-                outcome: httpx.Response | httpx.TransportError = await self._http.send(call.request(self._http))
+                outcome: httpx.Response | httpx.TransportError = exchange.unwrapped(
+                    call, await self._http.send(call.request(self._http))
+                )
             except httpx.TransportError as error:
                 outcome = error
             wait = self._retries.wait(tried, outcome)

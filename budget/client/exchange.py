@@ -36,6 +36,8 @@ class Call:
     key: str | None = None
     pick: Callable[[Any], Any] | None = None
     """What of the reply is the answer."""
+    is_tool: bool = False
+    """Whether the answer says inside, and not by its status, that it is an error."""
 
     def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """The HTTP request, the same for each try."""
@@ -84,6 +86,21 @@ def path(*parts: str) -> str:
     return "".join("/" + quote(part, safe="") for part in parts)
 
 
+def unwrapped(call: Call, response: httpx.Response) -> httpx.Response:
+    """The response of a failed tool as the one that REST would have given; any other as it is."""
+    reply = _decode(response) if call.is_tool and response.is_success else None
+    if not isinstance(reply, dict) or reply.get("success") is not False:
+        return response
+    problem = reply["problem"]
+    return httpx.Response(problem["status"], content=_encode(problem), request=response.request)
+
+
+def tool_result(reply: Reply) -> Any:
+    """What a tool gave; a list stands alone in an object."""
+    result = reply["result"]
+    return result["result"] if isinstance(result, dict) and set(result) == {"result"} else result
+
+
 def read(call: Call, outcome: httpx.Response | httpx.TransportError) -> Any:
     """The answer, or the error that the last try came to."""
     if isinstance(outcome, httpx.TransportError):
@@ -100,13 +117,17 @@ def read(call: Call, outcome: httpx.Response | httpx.TransportError) -> Any:
 def error_of(response: httpx.Response) -> BudgetError:
     """The exception for a problem document, or for whatever else came instead of one."""
     decoded = _decode(response)
-    problem = decoded if isinstance(decoded, dict) else {}
-    kind = _KINDS.get(response.status_code, BudgetError)
+    return error_from(response.status_code, decoded if isinstance(decoded, dict) else {})
+
+
+def error_from(status: int, problem: dict[str, Any]) -> BudgetError:
+    """The exception for a status and its problem document."""
+    kind = _KINDS.get(status, BudgetError)
     if kind is Refused and problem.get("code") not in _REFUSALS:
         kind = Unavailable
     detail = problem.get("detail")
-    message = detail if isinstance(detail, str) and detail else f"HTTP {response.status_code}"
-    return kind(message, status=response.status_code, problem=problem)
+    message = detail if isinstance(detail, str) and detail else f"HTTP {status}"
+    return kind(message, status=status, problem=problem)
 
 
 _REFUSALS: Final = ("insufficient_budget", "price_unknown")

@@ -131,6 +131,19 @@ class Operations(Generic[Answer]):
         """Why a request was granted or refused: the limits, the arithmetic, the price."""
         return self._get(exchange.path("decisions", decision_id))
 
+    # Anything
+
+    def call(self, operation: str, /, *, key: str | None = None, **fields: Any) -> Any:
+        """Any operation of Budget's catalogue by its name, such as `list_policies`; a field that is None is left out.
+
+        The names and their fields are those of the tools at `/mcp`.
+        """
+        given = {name: value for name, value in fields.items() if value is not None}
+        path = exchange.path("tools", operation, "execute")
+        body = {"parameters": given}
+        key = key or given.get("request_id") or exchange.new_key()
+        return self._send(Call(method="POST", path=path, body=body, key=key, pick=exchange.tool_result, is_tool=True))
+
     # What they share
 
     def _get(self, path: str, **query: Any) -> Answer:

@@ -70,7 +70,7 @@ _SCOPE = ("period", "tier", "provider", "component", "task_type")
 
 
 def plan(
-    state: State, command: ImportPolicies, known: Mapping[str, Known]
+    state: State, command: ImportPolicies, known: Mapping[str, Known], zone: str
 ) -> tuple[changes.Change, list[str], dict[str, str]]:
     """What importing these changes, what becomes of each, and the keys by the ids of those that are new."""
     change, outcomes, keys = changes.Change(), [], {}
@@ -78,7 +78,7 @@ def plan(
     for given in command.policies:
         before = made.get(given.key)
         if before is None:
-            policy = _new(state, command, given)
+            policy = _new(state, command, given, zone)
             change.policy_versions.append(policy)
             if policy.enabled:
                 change.opens.append(policy)
@@ -90,9 +90,8 @@ def plan(
     return change, outcomes, keys
 
 
-def _new(state: State, command: ImportPolicies, given: ImportedPolicy) -> Policy:
+def _new(state: State, command: ImportPolicies, given: ImportedPolicy, zone: str) -> Policy:
     taken = given.policy_id is None or given.policy_id in state.configuration.policies
-    zone = state.configuration.zone_of(command.budget_id)
     return Policy(
         policy_id=state.new_id() if taken or given.policy_id is None else given.policy_id,
         budget_id=command.budget_id,
@@ -104,9 +103,7 @@ def _new(state: State, command: ImportPolicies, given: ImportedPolicy) -> Policy
     )
 
 
-def _again(
-    state: State, command: ImportPolicies, given: ImportedPolicy, before: Known, change: changes.Change
-) -> str:
+def _again(state: State, command: ImportPolicies, given: ImportedPolicy, before: Known, change: changes.Change) -> str:
     current = state.configuration.policies.get(before.policy.policy_id, before.policy)
     if before.undone:
         return _changed(state, command, given, current, change)

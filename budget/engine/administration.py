@@ -19,7 +19,7 @@ IDLE = 30 * 86400 * 1_000_000
 """After how long without use a session's or task's balance is dropped, in µs (rule 2.6)."""
 
 
-def change(connection: Connection, state: State, change: changes.Change, caller: Caller) -> Any:
+def carry_out(connection: Connection, state: State, change: changes.Change, caller: Caller) -> Any:
     """Ask storage what the policies that open contain, load what stands, then write the change."""
     targets: dict[tuple[str, str], tuple[int, int, int, int]] = {}
     last_booked = holdings.last_booked(connection) if change.opens else 0
@@ -54,29 +54,29 @@ def _keyed_target(connection: Connection, policy: Policy, key: str) -> policies.
 
 
 def _create_budget(connection: Connection, state: State, command: commands.CreateBudget, caller: Caller) -> Any:
-    return change(connection, state, changes.create_budget(state, command), caller)
+    return carry_out(connection, state, changes.create_budget(state, command), caller)
 
 
 def _update_budget(connection: Connection, state: State, command: commands.UpdateBudget, caller: Caller) -> Any:
-    return change(connection, state, changes.update_budget(state, command), caller)
+    return carry_out(connection, state, changes.update_budget(state, command), caller)
 
 
 def _create_policy(connection: Connection, state: State, command: commands.CreatePolicy, caller: Caller) -> Any:
-    return change(connection, state, changes.create_policy(state, command), caller)
+    return carry_out(connection, state, changes.create_policy(state, command), caller)
 
 
 def _update_policy(connection: Connection, state: State, command: commands.UpdatePolicy, caller: Caller) -> Any:
-    return change(connection, state, changes.update_policy(state, command), caller)
+    return carry_out(connection, state, changes.update_policy(state, command), caller)
 
 
 def _set_model(connection: Connection, state: State, command: commands.SetModel, caller: Caller) -> Any:
-    return change(connection, state, changes.set_model(state.configuration, command), caller)
+    return carry_out(connection, state, changes.set_model(state.configuration, command), caller)
 
 
 def _initialise(connection: Connection, state: State, __: Any, caller: Caller) -> Any:
     if state.configuration.budgets:
         return None
-    return change(connection, state, changes.first_budget(state), caller)
+    return carry_out(connection, state, changes.first_budget(state), caller)
 
 
 def _set_price(connection: Connection, state: State, command: commands.SetPrice, caller: Caller) -> Any:
@@ -86,7 +86,7 @@ def _set_price(connection: Connection, state: State, command: commands.SetPrice,
         for known, model, first in holdings.unpriced_models(connection)
         if known == provider and model.lower() == command.model.lower()
     ]
-    changed = changes.set_price(state, command, min(earliest, default=None))
+    change = changes.set_price(state, command, min(earliest, default=None))
     administration.apply(state, change, caller, {})
     administration.note_prices(state, change.answer.price_id, caller, after=configuration.stored_price(change.answer))
     return change.answer

@@ -9,11 +9,13 @@ from budget.domain import commands, history
 from budget.domain.allocations import Grant
 from budget.domain.budgets import Budget
 from budget.domain.entries import Entry
+from budget.domain.errors import NotFound
+from budget.domain.migrations import Migration
 from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.recording import Settled
 from budget.domain.records import Alert, Hold, Record
-from budget.storage import configuration, holdings
+from budget.storage import configuration, holdings, migrations
 from budget.storage.database import Connection
 
 
@@ -70,6 +72,13 @@ def _price(connection: Connection, entry: Entry, _: dict[str, Any]) -> Any:
     return configuration.price(connection, entry.subject)
 
 
+def _begun(connection: Connection, _: Entry, data: dict[str, Any]) -> Migration:
+    migration = migrations.find(connection, data["migration"])
+    if migration is None:
+        raise NotFound(f"there is no migration {data['migration']!r}", field="migration_id")
+    return migration
+
+
 _BUILDERS: dict[str, Callable[[Connection, Entry, dict[str, Any]], Any]] = {
     "held": granted,
     "used": _used,
@@ -83,5 +92,6 @@ _BUILDERS: dict[str, Callable[[Connection, Entry, dict[str, Any]], Any]] = {
     "policy_changed": lambda _, __, data: msgspec.convert(data["after"], Policy),
     "model_changed": lambda _, __, data: msgspec.convert(data["after"], Model),
     "price_changed": _price,
+    "imported": _begun,
     "alert_changed": lambda _, __, data: msgspec.convert(data["alert"], Alert),
 }

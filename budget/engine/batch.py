@@ -18,7 +18,7 @@ from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.records import Alert, Hold, Record
 from budget.domain.state import State
-from budget.engine import administration, answers, decisions
+from budget.engine import administration, answers, decisions, imports
 from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.log import get_logger
 from budget.storage import alerts as stored_alerts
@@ -211,7 +211,7 @@ def _decide(connection: Connection, state: State, submission: Submission) -> Any
     if isinstance(command, commands.RaiseAlerts):
         administration.find_standing(connection, state, command)
         return raise_alerts(connection, state)
-    return administration.ALONE[type(command)](connection, state, command, caller)
+    return _ALONE[type(command)](connection, state, command, caller)
 
 
 def _note_unchanged(state: State, submission: Submission, answer: Any) -> None:
@@ -247,6 +247,8 @@ def _snapshot(state: State, answer: Any) -> Any:
         return copy.copy(answer[0]), *answer[1:]
     return answer
 
+
+_ALONE = {**administration.ALONE, **imports.COMMANDS}
 
 _PLAIN: dict[type[commands.Command], Callable[..., Any]] = {
     commands.Allocate: allocations.allocate,

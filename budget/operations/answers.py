@@ -174,6 +174,11 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "date:s provider:s model:s component:s request_count:i input_tokens:i output_tokens:i total_tokens:i "
         "total_cost:n",
     ),
+    "Breakdown": answer_schema(
+        "Usage by provider and model, component and task type; the series is null where it would say little.",
+        "period:s start_date:s end_date:s total_input_tokens:i total_output_tokens:i total_tokens:i total_cost:n "
+        "record_count:i providers:o components:o task_types:o time_series:o? budget_id:s?",
+    ),
     "Limit": answer_schema(
         "A limit with what is used, held and free in its window now, in its own unit: tokens or dollars.",
         "policy_id:s budget_id:s? type:s period:s tier:s? provider:s? model:s? component:s? task_type:s? user_id:s? "

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from budget.domain import commands
-from budget.operations import batches, event_reading, reading, requests, views, writing
+from budget.operations import batches, breakdown, event_reading, reading, requests, views, writing
 from budget.operations.answers import array, one, page
 from budget.operations.writing import Query, Run, querying, submitting
 
@@ -221,6 +221,7 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
     ),
     _query("list_summaries", requests.ListSummaries, array("SummaryRow"), reading.list_summaries),
     _query("list_analytics", requests.ListAnalytics, array("AnalyticsRow"), reading.list_analytics),
+    _query("break_down_usage", breakdown.BreakDownUsage, one("Breakdown"), breakdown.break_down_usage),
     # Alerts and decisions
     _query("list_events", event_reading.ListEvents, one("Events"), event_reading.list_events),
     _query("get_snapshot", event_reading.GetSnapshot, one("Snapshot"), event_reading.get_snapshot),

@@ -216,6 +216,7 @@ async def list_summaries(ledger: Ledger, asked: requests.ListSummaries) -> list[
         "tier": canonical(vocabulary.tier, asked.tier),
         "provider": lower(asked.provider),
         "component": asked.component,
+        "task_type": asked.task_type,
     }
     period = vocabulary.period(asked.period)
     return await summaries.summary_rows(ledger, period, budget_id=asked.budget_id, filters=filters)

@@ -180,6 +180,7 @@ class ListSummaries(Query, frozen=True, kw_only=True):
     tier: Word | None = None
     provider: Text | None = None
     component: Text | None = None
+    task_type: Text | None = None
 
 
 class ListAnalytics(Query, frozen=True, kw_only=True):

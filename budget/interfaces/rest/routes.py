@@ -107,6 +107,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/usage/summary", "get_usage_summary", errors=(404,), example={"period": "daily", "days": 30}),
     Route("GET", "/usage/summary", "list_summaries", errors=(404,)),
     Route("GET", "/usage/analytics", "list_analytics", errors=(404,)),
+    Route("GET", "/usage/breakdown", "break_down_usage", errors=(404,)),
     Route("GET", "/events", "list_events", errors=(410,)),
     Route("GET", "/events/snapshot", "get_snapshot", errors=(404,)),
     Route("GET", "/alerts", "list_alerts", bare=_always),
