@@ -30,7 +30,7 @@ class Running:
 def serving(new_database: Path, folder: Path, clock: Clock | None = None) -> Iterator[Running]:
     """A service over a copy of a new database."""
     shutil.copytree(new_database, folder, dirs_exist_ok=True)
-    made = settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder)})
+    made = settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder), "BUDGET_HERMES": "off"})
     app = wiring.create_app(made, clock=clock)
     server = Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))

@@ -1,15 +1,18 @@
-"""One input for every operation of the catalogue, and the ways to send it: over REST, as a message, as a tool."""
+"""One input for every operation of the catalogue, and the ways to send it: REST, message, tool, command line."""
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from budget.domain import instants
 from budget.engine.clock import Clock
+from budget.interfaces.cli.main import main
 from budget.interfaces.rest.projected import reads_query
 from budget.interfaces.rest.routes import ROUTES, Route
 from budget.operations.catalogue import BY_NAME, Operation
@@ -125,6 +128,13 @@ class Walk:
         answer = self.client.post("/mcp", json=sent).json()
         assert answer["status"] == "success", answer
         return answer["payload"]
+
+    def command_line(self, operation: Operation, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> Any:
+        words = ["call", "--api-url", self.address, operation.name]
+        for name, value in asked.items():
+            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
+        assert main(words) == 0, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
 
     def tool(self, operation: Operation, asked: dict[str, Any], version: str = "2025-11-25") -> Any:
         sent = {

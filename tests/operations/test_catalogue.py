@@ -20,14 +20,16 @@ def walk(new_database, tmp_path_factory):
 
 
 @pytest.mark.parametrize("operation", CATALOGUE, ids=lambda operation: operation.name)
-def test_it_answers_alike_over_rest_messages_and_tools(walk, operation):
+def test_it_answers_alike_over_rest_messages_tools_and_the_command_line(walk, operation, capsys):
     asked = walk.asked(operation)
     answer = handling.as_object(walk.rest(operation, asked))
     message = walk.message(operation, asked)
+    typed = handling.as_object(walk.command_line(operation, asked, capsys))
     if operation.name == "record_usage":  # Tekton's own message says more
-        message = {name: message[name] for name in answer}
+        message, typed = ({name: said[name] for name in answer} for said in (message, typed))
     assert message == answer
     assert walk.tool(operation, asked) == answer
+    assert typed == answer
 
 
 def test_a_repeated_command_says_over_rest_that_it_is_one(walk):

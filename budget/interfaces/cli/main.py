@@ -1,4 +1,4 @@
-"""The `budget` command: serve, verify, sim, version."""
+"""The `budget` command: its parser, and how a command that fails ends."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from budget import settings, tracing
 from budget.domain.errors import BudgetError
-from budget.interfaces.cli import database, sim
+from budget.interfaces.cli import call, database, sim
 from budget.settings import Settings, SettingsError
 
 
@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     verify = commands.add_parser("verify", help="rebuild every figure from the journal and compare; reads only")
     verify.set_defaults(run=_verify)
+    calling = commands.add_parser("call", help="ask a running service for any operation; without one, list them all")
+    call.add_arguments(calling)
+    calling.set_defaults(run=call.run)
     database.add_commands(commands.add_parser("db", help="the database itself: copy it to another one"))
     simulate = commands.add_parser("sim", help="try to break the promises, from seeds, on databases of its own")
     sim.add_arguments(simulate)
