@@ -1,4 +1,4 @@
-"""A fresh service on a real SQLite file, spoken to over ASGI."""
+"""Databases of each kind, services on them in this process, and replicas in processes of their own."""
 
 import asyncio
 import os
@@ -19,9 +19,15 @@ from tests import databases
 REPLICAS = 4 if os.environ.get("BUDGET_TEST_FULL") == "1" else 2
 
 
-def _application(folder: Path) -> FastAPI:
-    made = settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder), "BUDGET_HERMES": "off"})
+def _application(folder: Path, database_url: str | None = None) -> FastAPI:
+    url = database_url or f"sqlite:///{folder / 'budget.db'}"
+    made = settings.load({"BUDGET_DATABASE_URL": url, "HOME": str(folder), "BUDGET_HERMES": "off"})
     return wiring.create_app(made)
+
+
+async def _start_once(app: FastAPI) -> None:
+    async with app.router.lifespan_context(app):
+        pass
 
 
 @pytest.fixture(scope="session")
@@ -80,21 +86,35 @@ def _stopped_after(services: list[Service]) -> Iterator[list[Service]]:
 def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a database as a first start leaves it: migrated, default budget made, prices loaded."""
     folder = tmp_path_factory.mktemp("new")
-
-    async def start_once() -> None:
-        app = _application(folder)
-        async with app.router.lifespan_context(app):
-            pass
-
-    asyncio.run(start_once())
+    asyncio.run(_start_once(_application(folder)))
     return folder
 
 
+@pytest.fixture(scope="session")
+def new_postgres(postgres: databases.PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of the same on PostgreSQL."""
+    url = postgres.new_database()
+    asyncio.run(_start_once(_application(tmp_path_factory.mktemp("new"), url)))
+    return url
+
+
+@pytest.fixture(params=databases.KINDS)
+def started_once(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind as a first start leaves it."""
+    if request.param == "sqlite":
+        shutil.copytree(request.getfixturevalue("new_database"), tmp_path, dirs_exist_ok=True)
+        yield f"sqlite:///{tmp_path / 'budget.db'}"
+        return
+    server: databases.PostgresServer = request.getfixturevalue("postgres")
+    url = server.new_database(request.getfixturevalue("new_postgres"))
+    yield url
+    server.drop(url)
+
+
 @pytest.fixture
-async def service(tmp_path: Path, new_database: Path) -> AsyncIterator[FastAPI]:
+async def service(tmp_path: Path, started_once: str) -> AsyncIterator[FastAPI]:
     """The application, started, as it is after its first start."""
-    shutil.copytree(new_database, tmp_path, dirs_exist_ok=True)
-    app = _application(tmp_path)
+    app = _application(tmp_path, started_once)
     async with app.router.lifespan_context(app):
         yield app
 

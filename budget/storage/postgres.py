@@ -12,7 +12,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from budget.domain.errors import Invalid, Unavailable
+from budget.domain.errors import Invalid, NotFound, Unavailable
 from budget.storage.failures import Collided, KeyTaken, OutcomeUnknown
 from budget.storage.statements import CHANNEL
 
@@ -197,6 +197,8 @@ _GONE = ("08", "53", "57", "58", "XX")
 """Classes of errors that are the server's: connection, resources, shutdown, system, internal."""
 
 _TOO_LARGE = "22003"
+_NOT_TEXT = "22021"
+"""A text with a NUL in it, which PostgreSQL cannot keep: so there is nothing of that name. Bodies are refused before."""
 
 
 @contextlib.contextmanager
@@ -216,6 +218,8 @@ def _clear_errors() -> Iterator[None]:
             raise Collided from error
         if state == _TOO_LARGE:
             raise Invalid("cost", "sums cannot hold more than 2**63 - 1 tokens") from error
+        if state == _NOT_TEXT:
+            raise NotFound("there is nothing with a NUL character in its name") from error
         if state is None or state.startswith(_GONE):
             raise Unavailable(f"the database cannot answer now: {str(cause).splitlines()[0]}") from error
         raise
