@@ -28,7 +28,7 @@ fi
 "$venv/bin/lint-imports"
 
 "$python" -m coverage erase
-"$python" -m coverage run -m pytest
+"$python" -m coverage run -m pytest -n auto
 "$python" -m coverage combine --quiet
 "$python" -m coverage report --fail-under=90
 "$python" -m coverage json --quiet -o - | "$python" scripts/check_coverage.py 80

@@ -190,8 +190,8 @@ class Ledger:
         return await self.database.read(loading.current_configuration, self._read_memory)
 
     def now(self) -> int:
-        """The time in µs; never before what is in the ledger."""
-        return max(self._clock.now(), self._memory.last_at)
+        """The time in µs that a batch would have now: always after what is in the ledger."""
+        return max(self._clock.now(), self._memory.last_at + 1)
 
     @property
     def queue_depth(self) -> int:

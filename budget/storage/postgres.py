@@ -198,7 +198,7 @@ _GONE = ("08", "53", "57", "58", "XX")
 
 _TOO_LARGE = "22003"
 _NOT_TEXT = "22021"
-"""A text with a NUL in it, which PostgreSQL cannot keep: so there is nothing of that name. Bodies are refused before."""
+"""A text with a NUL in it, which PostgreSQL cannot keep: so nothing has that name. Bodies are refused before."""
 
 
 @contextlib.contextmanager
@@ -219,7 +219,7 @@ def _clear_errors() -> Iterator[None]:
         if state == _TOO_LARGE:
             raise Invalid("cost", "sums cannot hold more than 2**63 - 1 tokens") from error
         if state == _NOT_TEXT:
-            raise NotFound("there is nothing with a NUL character in its name") from error
+            raise NotFound("there is nothing with a NUL in its name") from error
         if state is None or state.startswith(_GONE):
             raise Unavailable(f"the database cannot answer now: {str(cause).splitlines()[0]}") from error
         raise

@@ -179,8 +179,9 @@ async def test_a_session_limit_needs_its_context(book):
 async def test_the_forecast_follows_the_pace_of_the_window(book):
     budget = await book.budget(default_policies=False)
     await book.policy("warn", "daily", budget_id=budget.budget_id, token_limit=1200)
-    book.clock.time = instants.parse_instant("2026-11-25T06:00:00Z", "UTC")
+    book.clock.time = instants.parse_instant("2026-11-25T05:00:00Z", "UTC")
     await book.record(400, 200, budget_id=budget.budget_id)
+    book.clock.time = instants.parse_instant("2026-11-25T06:00:00Z", "UTC")
     (row,) = (await limits.list_limits(book.ledger, {"budget_id": budget.budget_id})).items
     assert row["forecast"] == {"projected": 2400, "exhausts_at": "2026-11-25T12:00:00.000000Z"}
 
