@@ -42,14 +42,16 @@ def main() -> int:
 
 
 def _watch(started: list[subprocess.Popen[bytes]]) -> int:
-    """Until one of them ends by itself; gives its status."""
-    while True:
-        for process in started:
-            status = process.poll()
-            if status is not None:
-                print(f"replicas: one ended with {status}; stopping the others", file=sys.stderr)
-                return status or 1
+    """Until the last of them has ended by itself; gives its status."""
+    running = list(started)
+    status = 0
+    while running:
+        for process in [each for each in running if each.poll() is not None]:
+            running.remove(process)
+            status = process.returncode
+            print(f"replicas: one ended with {status}; {len(running)} go on", file=sys.stderr, flush=True)
         time.sleep(0.2)
+    return status
 
 
 def _stop(started: list[subprocess.Popen[bytes]]) -> None:

@@ -20,6 +20,8 @@ def copy(source_url: str, target_url: str) -> dict[str, Any]:
             raise NotFound(f"there is no database at {source_url}", field="from")
         if source.is_shared and target.is_shared:
             raise Invalid("to", "from PostgreSQL to PostgreSQL `pg_dump` and `pg_restore` do this better")
+        if source.path is not None and source.path == target.path:
+            raise Invalid("to", "is the source itself")
         for database in (source, target):
             database.lock()
         rows = source.read_now(

@@ -59,12 +59,12 @@ class SQLite:
 
     def write_now(self, function: Callable[[Connection], Result]) -> Result:
         """`write`, in this thread."""
-        with _clear_errors(), self._writer.begin() as connection:
+        with _clear_errors(self.path), self._writer.begin() as connection:
             return function(connection)
 
     def read_now(self, function: Callable[[Connection], Result]) -> Result:
         """`read`, in this thread."""
-        with _clear_errors(), self._readers.begin() as connection:
+        with _clear_errors(self.path), self._readers.begin() as connection:
             return function(connection)
 
     async def listen(self, heard: Callable[[int], None]) -> None:
@@ -130,11 +130,11 @@ _NO_DATABASE = ("not a database", "malformed")
 
 
 @contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
+def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.OperationalError, sqlalchemy_errors.OperationalError, sqlalchemy_errors.TimeoutError) as error:
-        raise Unavailable(f"the database cannot answer now: {_cause(error)}") from error
+        raise Unavailable(f"the database {path} cannot answer now: {_cause(error)}") from error
     except sqlite3.IntegrityError as error:
         if "entries.idempotency_key" in str(error):
             raise KeyTaken from error
@@ -144,7 +144,7 @@ def _clear_errors() -> Iterator[None]:
     except (sqlite3.DatabaseError, sqlalchemy_errors.DatabaseError) as error:
         if not any(sign in str(error) for sign in _NO_DATABASE):
             raise
-        raise Unavailable(f"the database file cannot be read: {_cause(error)}") from error
+        raise Unavailable(f"the database {path} cannot be read: {_cause(error)}") from error
 
 
 def _cause(error: Exception) -> str:

@@ -8,6 +8,7 @@ python docs/examples/watch.py --types 'limit.*' --url http://localhost:8013
 import argparse
 import asyncio
 import contextlib
+import sys
 
 from budget.client import BudgetError, Reply, subscribe
 
@@ -40,6 +41,9 @@ def main() -> None:
     parser.add_argument("--types", default="", help="types or families such as usage.*, comma-separated")
     arguments = parser.parse_args()
     types = [word for word in arguments.types.split(",") if word]
+    if not arguments.url.startswith(("http://", "https://")):
+        parser.error("argument --url: begins with http:// or https://")
+    print(f"watching {arguments.url}; waiting for it where it does not answer", file=sys.stderr, flush=True)
     try:
         asyncio.run(watch(arguments.url, arguments.after, types))
     except BudgetError as error:

@@ -3,8 +3,8 @@
 import argparse
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
+from budget.domain.errors import Invalid
 from budget.settings import Settings
 
 
@@ -30,4 +30,7 @@ def _differences(found: dict[str, Any]) -> int:
 
 
 def _url(given: str) -> str:
-    return given if urlsplit(given).scheme in ("sqlite", "postgresql+asyncpg") else f"sqlite:///{given}"
+    scheme, separator, _ = given.partition("://")
+    if separator and scheme not in ("sqlite", "postgresql+asyncpg"):
+        raise Invalid("database", f"{given!r} is neither a file, nor sqlite:///PATH, nor postgresql+asyncpg://…")
+    return given if separator else f"sqlite:///{given}"

@@ -57,8 +57,8 @@ def _not_allocated(asked: Asked) -> Answer:
 class CheckPayload(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A call that is about to be made, by its text."""
 
-    provider: Name | None = None
-    model: Name | None = None
+    provider: Name
+    model: Name
     input_text: TextBody = ""
     component: Name | None = None
     task_type: Name | None = None

@@ -131,7 +131,7 @@ class _AllocateBudget(msgspec.Struct, kw_only=True):
 class _CheckBudget(msgspec.Struct, kw_only=True):
     provider: Name
     model: Name
-    input_text: TextBody = ""
+    input_text: TextBody | None = None
     component: Name | None = None
     task_type: Name = "default"
     context_id: Name | None = None
