@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import fanout, mcp, replicas, runs
+from benchmarks import adapters, fanout, mcp, replicas, runs
 from benchmarks.runs import Figures, Scale
 
 BENCHMARKS: dict[str, Callable[[Scale], Figures]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Figures]] = {
     "growth": runs.growth,
     "fanout": fanout.fanout,
     "mcp": mcp.mcp,
+    "adapters": adapters.adapters,
 }
 GOALS = Path(__file__).with_name("goals.toml")
 

@@ -290,7 +290,7 @@ KNOWN_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("RHETOR_AUTH_TOKEN", "none", "read by tekton-llm-client", _NOT_OURS),
     Variable("RHETOR_WS_URL", "none", "read by tekton-llm-client", _NOT_OURS),
-    Variable("RHETOR_BUDGET_POLICY", "warn", "Rhetor's own; its limits come over by migration", _NOT_OURS),
+    Variable("RHETOR_BUDGET_POLICY", "warn", "read by budget.adapters.rhetor, not by the service", _NOT_OURS),
     Variable("RHETOR_BUDGET_DAILY_LIMIT", "0", "as RHETOR_BUDGET_POLICY", _NOT_OURS),
     Variable("RHETOR_BUDGET_WEEKLY_LIMIT", "0", "as RHETOR_BUDGET_POLICY", _NOT_OURS),
     Variable("RHETOR_BUDGET_MONTHLY_LIMIT", "0", "as RHETOR_BUDGET_POLICY", _NOT_OURS),

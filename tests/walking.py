@@ -16,6 +16,7 @@ from budget.interfaces.cli.main import main
 from budget.interfaces.rest.projected import reads_query
 from budget.interfaces.rest.routes import ROUTES, Route
 from budget.operations.catalogue import BY_NAME, Operation
+from tests import old_ledgers
 from tests.serving import Running, serving
 
 HOT = {"allocate": "/allocations", "record_usage": "/usage/record", "record_usage_batch": "/usage/batch"}
@@ -76,9 +77,13 @@ CALLS: dict[str, dict[str, Any]] = {
     "route_request": {**_CALL, "input_tokens": 3, "output_tokens": 2},
     "list_models": {"limit": 3},
     "get_model": {"provider": "acme", "model": "m-1"},
+    "migrate": {"kind": "rhetor", "paths": ["{old_ledger}"], "time_zone": "UTC"},
+    "list_migrations": {},
+    "get_migration": {"migration_id": "{migration}"},
+    "undo_migration": {"migration_id": "{migration}"},
     "set_model": {"provider": "acme", "model": "m-1", "tier": "local_midweight"},
 }
-ONCE_BEFORE = ("record_usage_batch", "raise_alerts")
+ONCE_BEFORE = ("record_usage_batch", "raise_alerts", "migrate", "undo_migration")
 """What these do is done by the first call, and no key makes a second one answer alike."""
 
 
@@ -178,6 +183,9 @@ def walking(new_database: Path, folder: Path) -> Iterator[Walk]:
         for name in ("record", "corrected", "voided"):
             usage = {**_CALL, "context_id": "r", "input_tokens": 3, "output_tokens": 2}
             walk.make(name, "/usage/record", usage, "record_id")
+        walk.ids["old_ledger"] = old_ledgers.rhetor(folder / "rhetor.db", [old_ledgers.a_row()])
+        old = {"kind": "rhetor", "paths": [old_ledgers.rhetor(folder / "old.db", [old_ledgers.a_row(component="x")])]}
+        walk.make("migration", "/migrations", old, "migration_id")
         walk.ids["alert"] = client.get("/api/v1/alerts").json()["items"][0]["alert_id"]
         for name in ONCE_BEFORE:
             walk.rest(BY_NAME[name], walk.asked(BY_NAME[name]))

@@ -7,9 +7,11 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from budget.client import exchange
+from budget.client.errors import BudgetError
 from budget.client.exchange import Reply
 from budget.domain import instants
 
+MIGRATED: Final = ("usage", "policies", "allocations")
 PAGE: Final = 100
 MOST_PAGES: Final = 10_000
 
@@ -70,6 +72,17 @@ class Account:
             yield from items
             if len(items) < PAGE:
                 return
+
+    def migrate(self, kind: str, place: str | None) -> tuple[Reply, list[str]]:
+        """Take over what an old manager left at a place, else in its usual ones: how many of each, and what failed."""
+        try:
+            report = self.ask("migrate", kind=kind, paths=None if place is None else [place])
+        except BudgetError as error:
+            return {}, [error.message]
+        found = {name: sum(each[name]["imported"] for each in report["sources"]) for name in MIGRATED}
+        found["prices"] = report["prices"]["imported"]
+        failed = [f"{each['path']}: {each['error']}" for each in report["sources"] if each["error"]]
+        return found, failed
 
     def local_text(self, instant: str) -> str:
         """An instant as the old managers wrote it: by the budget's clock, without a zone."""

@@ -26,9 +26,10 @@ class InProcess:
     def __init__(self, ledger: Ledger, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._ledger = ledger
         self._owns = loop is None
-        self._loop = loop or asyncio.new_event_loop()
+        self.loop = loop or asyncio.new_event_loop()
+        """Where the ledger runs."""
         if self._owns:
-            self._thread = threading.Thread(target=self._loop.run_forever, name="budget-ledger", daemon=True)
+            self._thread = threading.Thread(target=self.loop.run_forever, name="budget-ledger", daemon=True)
             self._thread.start()
             try:
                 self._wait(ledger.start())
@@ -46,12 +47,12 @@ class InProcess:
 
     def close(self) -> None:
         """Stop what was started."""
-        if not self._owns or self._loop.is_closed():
+        if not self._owns or self.loop.is_closed():
             return
         self._wait(self._ledger.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     async def _run(self, name: str, body: bytes, key: str | None) -> bytes:
         operation = BY_NAME.get(name)
@@ -63,10 +64,10 @@ class InProcess:
         return bodies.encode(value)
 
     def _wait(self, work: Any) -> Any:
-        if threading.current_thread() is getattr(self, "_thread", None) or _running_loop() is self._loop:
+        if threading.current_thread() is getattr(self, "_thread", None) or _running_loop() is self.loop:
             work.close()
             raise RuntimeError("this thread runs the ledger's loop, and would wait for itself; call from another one")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result(PATIENCE_SECONDS)
         except TimeoutError:

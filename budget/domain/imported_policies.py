@@ -13,7 +13,9 @@ from budget.domain.policies import Opening, Policy
 from budget.domain.state import State
 
 EDITED = "it was edited here since it was imported, and is not overwritten"
-OLDER = "a later version of it was imported before"
+OTHER = "other values of it were imported before, and stand"
+CONFLICTS = (EDITED, OTHER)
+"""Why a limit is left as it is; the report names each."""
 
 
 class ImportedPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +115,7 @@ def _again(state: State, command: ImportPolicies, given: ImportedPolicy, before:
         return EDITED
     imported = before.policy.metadata.get("imported", {})
     if given.start_date <= imported.get("start_date", ""):
-        return OLDER
+        return OTHER
     return _changed(state, command, given, current, change)
 
 

@@ -4,7 +4,7 @@ A migration reads its sources outside and sends what it found as commands; here 
 the journal's own (rule 7), under a caller of their own, so that whoever migrates, each old record is booked once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
@@ -142,20 +142,15 @@ def claim_text(key: str, generation: int = 1) -> str:
 
 def import_usage(state: State, command: ImportUsage, claims: Claims, caller: Caller) -> list[str]:
     """Book what is new; gives what became of each record."""
-    budget_id, data = command.budget_id, provenance(command)
-    scopes: dict[tuple[str | None, ...], Scope] = {}
+    data, scopes = encode(provenance(command)).decode(), usage_scopes(state, command)
     outcomes = []
     for given in command.usage:
         claim = claims.taken.get(given.key)
         if claim is not None:
             outcomes.append(standing(claim, given.fingerprint, command))
             continue
-        named = (given.provider, given.model, given.component, given.task_type)
-        scope = scopes.get(named)
-        if scope is None:
-            scope = scopes[named] = usage_scope(state, budget_id, given)
         try:
-            record = _book(state, given, scope, claims.text(given.key), data, caller)
+            record = _book(state, given, scopes[_named(given)], claims.text(given.key), data, caller)
         except Invalid as error:
             outcomes.append(error.message)
             continue
@@ -164,11 +159,32 @@ def import_usage(state: State, command: ImportUsage, claims: Claims, caller: Cal
     return outcomes
 
 
-def usage_scope(state: State, budget_id: str, given: ImportedUsage) -> Scope:
-    """What policies see of an imported record; its tier is what the table of models says today."""
-    provider, model, component = given.provider, given.model, given.component
-    tier = state.configuration.tier_of(component, provider, model, None)
-    return Scope(budget_id, tier, provider, model, component, given.task_type, None, None)
+Names = tuple[str | None, str | None, str, str]
+
+
+def _named(given: ImportedUsage) -> Names:
+    return given.provider, given.model, given.component, given.task_type
+
+
+def usage_scopes(state: State, command: ImportUsage) -> dict[Names, Scope]:
+    """What policies see of these records, by their names; the tier is what the table of models says today."""
+    scopes = {}
+    for provider, model, component, task_type in dict.fromkeys(map(_named, command.usage)):
+        tier = state.configuration.tier_of(component, provider, model, None)
+        scope = Scope(command.budget_id, tier, provider, model, component, task_type, None, None)
+        scopes[provider, model, component, task_type] = scope
+    return scopes
+
+
+def touching(state: State, command: ImportUsage) -> Iterator[tuple[ImportedUsage, Scope]]:
+    """The records that some policy counts, with what it sees of them."""
+    scopes = usage_scopes(state, command)
+    counted = {names: scope for names, scope in scopes.items() if state.configuration.matching(scope)}
+    if counted:
+        for given in command.usage:
+            scope = counted.get(_named(given))
+            if scope is not None:
+                yield given, scope
 
 
 def provenance(command: ImportUsage | ImportHolds) -> dict[str, Any]:
@@ -184,37 +200,21 @@ def standing(claim: Claim, fingerprint: bytes, command: ImportUsage | ImportHold
     return EARLIER if mine else PRESENT
 
 
-def _book(
-    state: State, given: ImportedUsage, scope: Scope, key: str, data: Mapping[str, Any], caller: Caller
-) -> Record:
-    at, tokens, cost = given.occurred_at, given.total_tokens, given.cost
+def _book(state: State, given: ImportedUsage, scope: Scope, key: str, data: str, caller: Caller) -> Record:
+    at, context_id, task_id = given.occurred_at, given.context_id, given.operation_id
+    tokens, cost = given.total_tokens, given.cost
     place = state.place(scope, at)
-    lines = state.place_lines(place, given.context_id, given.operation_id)
-    posted, over = state.post_usage(lines, tokens, cost)
+    posted, over = state.post_usage(state.place_lines(place, context_id, task_id), tokens, cost)
     parts = _parts(given)
-    record = Record(
-        seq=state.next_seq,
-        record_id=state.new_id(),
-        allocation_id=given.allocation_id,
-        context_id=given.context_id,
-        task_id=given.operation_id,
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
-        total_tokens=tokens,
-        cost=cost,
-        parts=encode(parts).decode(),
-        price_id=None,
-        flags=given.flags | over,
-        occurred_at=at,
-        recorded_at=state.now,
-        booked_at=at,
-        hour_start=place.hour_start,
-        day_start=place.day_start,
-        operation_id=given.operation_id,
-        original_cost=None if given.dollars is None else str(given.dollars),
-        metadata=given.metadata,
-        **scope._asdict(),
-    )
+    budget_id, tier, provider, model, component, task_type, user_id, key_id = scope
+    record = Record(  # by place, as in `bulk`: by name it costs twice as much
+        state.next_seq, state.new_id(), given.allocation_id, budget_id, context_id, task_id, component, provider,
+        model, tier, task_type, user_id, key_id, given.input_tokens, given.output_tokens, tokens, cost,
+        encode(parts).decode(), None, given.flags | over, at, state.now, at, place.hour_start, place.day_start,
+    )  # fmt: skip
+    record.operation_id = task_id
+    record.original_cost = None if given.dollars is None else str(given.dollars)
+    record.metadata = given.metadata
     rollups = state.rollups.add_plain(place, record, parts)
     state.add_record(record)
     state.write(
@@ -226,26 +226,29 @@ def _book(
             subject=record.record_id,
             idempotency_key=key,
             fingerprint=given.fingerprint,
-            context_id=given.context_id,
-            task_id=given.operation_id,
+            context_id=context_id,
+            task_id=task_id,
             postings=posted,
             rollups=f"[{rollups}]",
             flags=record.flags,
-            data=encode(data).decode(),
+            data=data,
         )
     )
     return record
 
 
 def _parts(given: ImportedUsage) -> dict[str, list[int]]:
+    parts = {}
+    if given.input_tokens or given.input_cost:
+        parts["input"] = [given.input_tokens or 0, given.input_cost]
+    if given.output_tokens or given.output_cost:
+        parts["output"] = [given.output_tokens or 0, given.output_cost]
     unknown = given.cost - given.input_cost - given.output_cost
-    parts = {
-        "input": [given.input_tokens or 0, given.input_cost],
-        "output": [given.output_tokens or 0, given.output_cost],
-        "other": [given.other_tokens, unknown],
-        "requests": [given.requests, 0],
-    }
-    return {part: pair for part, pair in parts.items() if pair[0] or pair[1]}
+    if given.other_tokens or unknown:
+        parts["other"] = [given.other_tokens, unknown]
+    if given.requests:
+        parts["requests"] = [given.requests, 0]
+    return parts
 
 
 # Allocations

@@ -34,19 +34,14 @@ def _begin(connection: Connection, state: State, command: BeginMigration, caller
         if other.kind == command.kind and other.state == "undoing":
             raise Conflict(f"migration {other.migration_id} is being taken back; finish that first")
         if other.kind == command.kind and other.request == command.request:
-            _note(state, other, caller, "resumed")
+            _note(state, other.migration_id, caller, "resumed")
             return other
-    migration = Migration(
-        state.new_id(),
-        command.kind,
-        "running",
-        command.request,
-        _budget_id(connection, state, command, caller),
-        state.head_seq,
-        state.now,
-    )
+    migration_id = state.new_id()
+    _note(state, migration_id, caller, "running")  # first, because a key stands on a command's first entry
+    budget_id = _budget_id(connection, state, command, caller)
+    now, seq = state.now, state.head_seq
+    migration = Migration(migration_id, command.kind, "running", command.request, budget_id, seq, now)
     migrations.save(connection, migration)
-    _note(state, migration, caller, "running")
     return migration
 
 
@@ -74,16 +69,20 @@ def budget_for(budgets: Iterable[Any], kind: str) -> Any:
     return min(fitting, key=lambda budget: (not budget.is_active, budget.created_at), default=None)
 
 
-def _note(state: State, migration: Migration, caller: Caller, stands: str) -> None:
-    migration_id = migration.migration_id
+def _note(state: State, migration_id: str, caller: Caller, stands: str) -> None:
     state.note("imported", migration_id, caller, migration=migration_id, source="", state=stands)
 
 
-def _running(connection: Connection, migration_id: str, wanted: str = "running") -> Migration:
+def _found(connection: Connection, migration_id: str) -> Migration:
     migration = migrations.find(connection, migration_id)
     if migration is None:
         raise NotFound(f"there is no migration {migration_id!r}", field="migration_id")
-    if migration.state != wanted:
+    return migration
+
+
+def _running(connection: Connection, migration_id: str) -> Migration:
+    migration = _found(connection, migration_id)
+    if migration.state != "running":
         raise Conflict(f"migration {migration_id} is {migration.state}", state=migration.state)
     return migration
 
@@ -92,10 +91,8 @@ def _import_usage(connection: Connection, state: State, command: ImportUsage, ca
     _running(connection, command.migration_id)
     claims = _claims(connection, [given.key for given in command.usage])
     touched: Touched = {}
-    for given in command.usage:
-        scope = importing.usage_scope(state, command.budget_id, given)
-        if state.configuration.matching(scope):
-            touch_scope(state, scope, given.occurred_at, state.now, given.context_id, given.operation_id, touched)
+    for given, scope in importing.touching(state, command):
+        touch_scope(state, scope, given.occurred_at, state.now, given.context_id, given.operation_id, touched)
     load_balances(connection, state, touched)
     return importing.import_usage(state, command, claims, caller)
 
@@ -156,7 +153,7 @@ def _finish(connection: Connection, state: State, command: FinishMigration, call
     migration = _running(connection, command.migration_id)
     finished = msgspec.structs.replace(migration, state=command.state, finished_at=state.now, report=command.report)
     migrations.save(connection, finished)
-    _note(state, migration, caller, command.state)
+    _note(state, migration.migration_id, caller, command.state)
     return finished
 
 
@@ -165,14 +162,12 @@ def _finish(connection: Connection, state: State, command: FinishMigration, call
 
 def _begin_undo(connection: Connection, state: State, command: BeginUndo, caller: Caller) -> list[dict[str, str]]:
     """Gives the limits that stay, because somebody has changed them since."""
-    migration = migrations.find(connection, command.migration_id)
-    if migration is None:
-        raise NotFound(f"there is no migration {command.migration_id!r}", field="migration_id")
+    migration = _found(connection, command.migration_id)
     if migration.state == "undone":
-        raise Conflict(f"migration {migration.migration_id} is undone already", state=migration.state)
+        return []
     if migration.state != "undoing":
         migrations.save(connection, msgspec.structs.replace(migration, state="undoing"))
-        _note(state, migration, caller, "undoing")
+        _note(state, migration.migration_id, caller, "undoing")
     change, kept = changes.Change(), []
     for policy in state.configuration.policies.values():
         if not policy.enabled or _migration_of(policy) != migration.migration_id:
@@ -193,11 +188,13 @@ def _undo_imports(
     connection: Connection, state: State, command: UndoImports, caller: Caller
 ) -> tuple[int | None, dict[str, int]]:
     """Gives where to go on, None at the end, and how much of what was taken back."""
-    migration = _running(connection, command.migration_id, "undoing")
+    migration = _found(connection, command.migration_id)
+    if migration.state != "undoing":
+        return None, {}
     found = migrations.imported(connection, command.after, UNDONE_AT_ONCE)
     if not found:
         migrations.save(connection, msgspec.structs.replace(migration, state="undone"))
-        _note(state, migration, caller, "undone")
+        _note(state, migration.migration_id, caller, "undone")
         return None, {}
     ids = [subject for _, subject, data in found if data["migration"] == migration.migration_id]
     records = _newest_versions(connection, holdings.records(connection, ids))

@@ -13,6 +13,7 @@ import msgspec
 from budget.domain import instants, periods
 from budget.domain.entries import ANONYMOUS, Caller
 from budget.domain.errors import Invalid, NotFound
+from budget.domain.imported_policies import CONFLICTS
 from budget.domain.importing import IMPORTED, PRESENT
 from budget.domain.migration_reports import ALLOCATIONS, POLICIES, USAGE, Account, SourceAccount
 from budget.domain.migrations import (
@@ -240,7 +241,10 @@ async def _take_limits(limits: Limits, target: Target, account: Account, *, as_w
     if chosen:
         outcomes = await target.policies([found for _, found in chosen])
         for (told, found), outcome in zip(chosen, outcomes, strict=True):
-            told.count(POLICIES, outcome, found.policy.key)
+            if outcome in CONFLICTS:
+                told.reject(POLICIES, Rejected(found.policy.key, outcome, skipped=True))
+            else:
+                told.count(POLICIES, outcome, found.policy.key)
             account.tell_policy(told, found, outcome)
 
 

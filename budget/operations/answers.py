@@ -203,6 +203,20 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "The model to use for a call: the one that was asked for, or one that the limits still allow.",
         "provider:s? model:s? warnings:S original_provider:s? original_model:s? is_downgraded:b allowed:b",
     ),
+    "Migration": answer_schema(
+        "A migration of an older ledger, and its report once it has come to its end.",
+        "migration_id:s kind:s state:s budget_id:s time_zone:s as_warn:b paths:S started_at:s finished_at:s? report:o?",
+    ),
+    "MigrationReport": answer_schema(
+        "What became of every entry of every source: found = imported (or would_import) + already_present + skipped + "
+        "invalid, of usage, policies and allocations.",
+        "migration_id:s? budget_id:s? kind:s time_zone:s as_warn:b dry_run:b state:s sources:l policies:l prices:o "
+        "notes:S",
+    ),
+    "MigrationUndone": answer_schema(
+        "What was taken back, and the limits that stay because somebody has edited them since.",
+        "migration_id:s state:s undone:o kept_policies:l",
+    ),
     "Problem": {
         **answer_schema(
             "A problem document (RFC 9457). A refusal also says `limits`, `decision_id`, `as_of_seq`, `retryable`, "

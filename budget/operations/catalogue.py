@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from budget.domain import commands
-from budget.operations import batches, breakdown, event_reading, reading, requests, views, writing
+from budget.operations import batches, breakdown, event_reading, migrating, reading, requests, views, writing
 from budget.operations.answers import array, one, page
 from budget.operations.writing import Query, Run, querying, submitting
 
@@ -273,6 +273,29 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
         "changes",
         "admin",
         submitting(views.model_view),
+    ),
+    # Older ledgers
+    Operation(
+        "migrate",
+        "Take over what Rhetor or Apollo left on the service's machine, each record once, or with `dry_run` say what "
+        "would be. It answers with the report when all is done; the same request again goes on after an interruption.",
+        migrating.Migrate,
+        one("MigrationReport"),
+        "changes",
+        "admin",
+        migrating.migrate,
+    ),
+    _query("list_migrations", migrating.ListMigrations, page("Migration"), migrating.list_migrations),
+    _query("get_migration", migrating.GetMigration, one("Migration"), migrating.get_migration),
+    Operation(
+        "undo_migration",
+        "Take a migration back by correcting entries: records voided, allocations released, limits that nobody has "
+        "edited since switched off. After that the same can be migrated anew.",
+        migrating.UndoMigration,
+        one("MigrationUndone"),
+        "removes",
+        "admin",
+        migrating.undo_migration,
     ),
 )
 

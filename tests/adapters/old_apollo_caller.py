@@ -23,4 +23,5 @@ async def main(data_dir=None):
     print(json.dumps([allocation.tokens_allocated, used, allocation.is_active, refused, exceeded, summary.total_used]))
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

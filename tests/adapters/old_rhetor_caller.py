@@ -20,13 +20,18 @@ class Router:
         return {"model": model, "warnings": warnings, "cost": done["total_cost"]}
 
 
-router = Router(*sys.argv[1:])
-opus = ("anthropic", "claude-3-opus-20240229")
-answers = [router.answer("Shall we?", "code", *opus, "telos")]
-router.budget_manager.set_budget_limit("daily", 0.0001, provider="all", enforcement="enforce")
-answers.append(router.answer("Shall we?", "code", *opus, "telos"))
-allowed, info = router.budget_manager.check_budget(*opus, "Shall we?", component="telos")
-if not allowed:
-    answers.append(info["reason"])
-answers.append(len(router.budget_manager.get_usage(period="daily")))
-print(json.dumps(answers))
+def main():
+    router = Router(*sys.argv[1:])
+    opus = ("anthropic", "claude-3-opus-20240229")
+    answers = [router.answer("Shall we?", "code", *opus, "telos")]
+    router.budget_manager.set_budget_limit("daily", 0.0001, provider="all", enforcement="enforce")
+    answers.append(router.answer("Shall we?", "code", *opus, "telos"))
+    allowed, info = router.budget_manager.check_budget(*opus, "Shall we?", component="telos")
+    if not allowed:
+        answers.append(info["reason"])
+    answers.append(len(router.budget_manager.get_usage(period="daily")))
+    print(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import fanout, load, mcp, replicas, runs
+from benchmarks import adapters, fanout, load, mcp, replicas, runs
 from benchmarks.service import Service
 
 SMALL = runs.SCALES["small"]
@@ -46,6 +46,12 @@ def test_each_record_by_message_and_by_tool_is_stored_once():
     figures = mcp.mcp(dataclasses.replace(SMALL, rounds=1))
     assert figures["acknowledged"] == (1 + len(mcp.WAYS)) * 2 * SMALL.requests
     assert all(figures[f"{name}_ratio"] > 0 for name in mcp.WAYS)
+
+
+def test_each_call_of_an_adapter_is_measured_both_ways_and_the_ledger_is_right_after():
+    figures = adapters.adapters(SMALL)
+    for call in ("record", "check", "allocate", "draw"):
+        assert all(figures[f"{call}_{way}_ms"] > 0 for way in ("in_process", "http"))
 
 
 def test_a_missed_goal_is_said_and_fails():

@@ -59,6 +59,7 @@ class TokenBudgetManager(Enhanced):
             backend = resolve_name("budget.drop_in:connect")(path)
         self._own = Account(backend, NAME, OWNER)
         self._interval = cleanup_interval
+        self._old_folder = None if data_dir is None else str(Path(data_dir).expanduser().absolute())
         self._callbacks = Callbacks()
         self._changing = threading.RLock()
         self._is_ready = False
@@ -253,6 +254,18 @@ class TokenBudgetManager(Enhanced):
         for shown in await asyncio.to_thread(self._expired):
             await self._callbacks.tell("on_allocation_expired", self._shown(shown))
 
+    async def migrate_from_apollo(self) -> dict[str, Any]:
+        """Take over the old folder, once; `budget migrate apollo` tells more of it, and shows its progress."""
+        found, errors = await asyncio.to_thread(self.account.migrate, OWNER, self._old_folder)
+        await asyncio.to_thread(policies.drop_defaults, self.account)
+        return {
+            "success": not errors,
+            "budgets_migrated": int(any(found.values())),
+            "policies_migrated": found.get("policies", 0),
+            "allocations_migrated": found.get("allocations", 0),
+            "errors": errors,
+        }
+
     # What they share
 
     @property
@@ -267,6 +280,8 @@ class TokenBudgetManager(Enhanced):
                 self._own.budget()
                 if self._own.was_made:
                     policies.make_defaults(self._own)
+                else:
+                    policies.drop_defaults(self._own)
                 self._heard_seq = self._own.call("list_events", types="allocation.expired", limit=1)["as_of_seq"]
                 self._is_ready = True
 

@@ -15,6 +15,9 @@ from budget.client.exchange import Reply
 OURS: Final = "apollo"
 """Where a policy's metadata has what Budget has no field for."""
 
+IMPORTED: Final = "imported"
+"""Where the migration says what a policy was, which later migrations look at."""
+
 DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
     "local_lightweight": {"hourly": 1_000_000, "daily": 10_000_000, "per_session": 8_000},
     "local_midweight": {"hourly": 500_000, "daily": 5_000_000, "per_session": 16_000},
@@ -77,7 +80,7 @@ def every(account: Account) -> Iterable[Reply]:
 
 def shown(account: Account, policy: Reply) -> BudgetPolicy:
     """A policy with Apollo's fields."""
-    own = _own(policy)
+    own, imported = _own(policy), policy["metadata"].get(IMPORTED) or {}
     return BudgetPolicy(
         policy_id=own.get("policy_id") or policy["policy_id"],
         type=policy["type"],
@@ -88,14 +91,14 @@ def shown(account: Account, policy: Reply) -> BudgetPolicy:
         limit=policy["token_limit"],
         warning_threshold=float(policy["warning_threshold"]),
         action_threshold=float(policy["action_threshold"]),
-        start_date=own.get("start_date") or account.local(policy["start_date"]),
-        end_date=own.get("end_date"),
+        start_date=own.get("start_date") or imported.get("start_date") or account.local(policy["start_date"]),
+        end_date=own.get("end_date") or (policy["end_date"] and account.local(policy["end_date"])),
         enabled=policy["enabled"],
-        metadata={name: value for name, value in policy["metadata"].items() if name != OURS},
+        metadata={name: value for name, value in policy["metadata"].items() if name not in (OURS, IMPORTED)},
     )
 
 
-def add(account: Account, policy: BudgetPolicy, *, key: str | None = None) -> BudgetPolicy:
+def add(account: Account, policy: BudgetPolicy) -> BudgetPolicy:
     """Make it; one of the same tier, period, component, task type and type is replaced by it."""
     place = {
         "period": words.period(policy.period),
@@ -103,7 +106,7 @@ def add(account: Account, policy: BudgetPolicy, *, key: str | None = None) -> Bu
         "component": policy.component or None,
         "task_type": policy.task_type or None,
     }
-    return shown(account, account.call("create_policy", key=key, **place, **_rest(account, policy)))
+    return shown(account, account.call("create_policy", **place, **_rest(account, policy)))
 
 
 def update(account: Account, policy_id: str, fields: Mapping[str, Any]) -> BudgetPolicy | None:
@@ -120,7 +123,10 @@ def update(account: Account, policy_id: str, fields: Mapping[str, Any]) -> Budge
         made = add(account, after)
         _delete(account, known)
         return made
-    return shown(account, account.ask("update_policy", policy_id=known["policy_id"], **_rest(account, after)))
+    changes = _rest(account, after)
+    if IMPORTED in known["metadata"]:
+        changes["metadata"][IMPORTED] = known["metadata"][IMPORTED]
+    return shown(account, account.ask("update_policy", policy_id=known["policy_id"], **changes))
 
 
 def delete(account: Account, policy_id: str) -> BudgetPolicy | None:
@@ -136,8 +142,19 @@ def make_defaults(account: Account) -> None:
     """Apollo's nine, where its budget is new; the keys see to it that this happens once."""
     for tier, limits in DEFAULTS.items():
         for period, limit in limits.items():
-            policy = BudgetPolicy(policy_id="", type="warn", period=period, tier=tier, limit=limit)
-            add(account, policy, key=f"apollo-default-{tier}-{period}")
+            place = {"type": "warn", "period": period, "tier": tier}
+            key, mark = f"apollo-default-{tier}-{period}", {OURS: {"default": True}}
+            account.call("create_policy", key=key, token_limit=limit, metadata=mark, **place)
+
+
+def drop_defaults(account: Account) -> None:
+    """Take Apollo's nine away where the migration has brought its real ones; what somebody changed is no default."""
+    found = list(every(account))
+    if any(IMPORTED in policy["metadata"] for policy in found):
+        for policy in found:
+            is_unchanged = policy["token_limit"] == DEFAULTS.get(policy["tier"], {}).get(policy["period"])
+            if _own(policy).get("default") and is_unchanged:
+                _delete(account, policy)
 
 
 def _delete(account: Account, policy: Reply) -> None:

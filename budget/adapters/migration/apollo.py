@@ -1,5 +1,6 @@
 """Apollo's folder: its limits, records in several files that repeat each other, an export of allocations."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 
 from budget.adapters.migration import apollo_limits, apollo_records, json_lists
 from budget.adapters.migration.local_times import LocalTimes
+from budget.adapters.migration.old_texts import real_path
 from budget.domain.migrations import FoundPolicy, Holds, Rejected, SourceFailed, SourceMissing, Usage
 
 POLICIES = "budget_policies.json"
@@ -25,13 +27,13 @@ class Folder:
 
     def open(self, zone: str, now: int) -> "Opened":
         """See what is in it; `SourceFailed` when there is nothing of Apollo's."""
-        path = Path(self.path).expanduser()
+        path = Path(real_path(self.path))
+        if not os.path.exists(path):  # noqa: PTH110 -- unlike Path's it takes any text
+            raise SourceMissing("there is no such folder")
         try:
             files = sorted(path.iterdir()) if path.is_dir() else [path]
         except OSError as error:
             raise SourceFailed(f"it cannot be read: {error.strerror}") from error
-        if not path.exists():
-            raise SourceMissing("there is no such folder")
         ours = [file for file in files if file.name in (POLICIES, ALLOCATIONS) or _USAGE.fullmatch(file.name)]
         if files and not ours:
             raise SourceFailed(f"it is not Apollo's: there is no {POLICIES}, usage_records_….json or {ALLOCATIONS}")
@@ -104,7 +106,7 @@ class Opened:
 
 def sources(paths: Sequence[str], default_places: Sequence[str]) -> list[Folder]:
     """The folders at these paths; without any, the places where Apollo had them."""
-    found = {Path(path).expanduser().resolve(): Folder(path) for path in paths}
+    found = {real_path(path): Folder(path) for path in paths}
     return list(found.values()) or [Folder(place, named=False) for place in default_places]
 
 

@@ -61,12 +61,12 @@ def whole(fields: Fields, name: str) -> int:
         raise ValueError(f"{name} is {value!r}, no number")
     try:
         exact = Decimal(value)
-        found = int(exact)
+        is_whole = exact.is_finite() and exact.adjusted() < _MOST_DIGITS and exact == exact.to_integral_value()
     except (ArithmeticError, ValueError, TypeError):
-        found, exact = 0, Decimal("NaN")
-    if exact != found or abs(exact.adjusted()) > _MOST_DIGITS:
+        is_whole, exact = False, Decimal(0)
+    if not is_whole:
         raise ValueError(f"{name} is {value!r:.40}, no whole number")
-    return found
+    return int(exact)
 
 
 def number(fields: Fields, name: str) -> float | None:

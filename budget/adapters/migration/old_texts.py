@@ -1,5 +1,7 @@
 """Old texts as the ledger can keep them: names, ids, metadata, each with a note of what could not stay as it was."""
 
+import os
+import re
 from typing import Any
 
 import msgspec
@@ -8,6 +10,7 @@ LONGEST_ID = 200
 NULL = "(null)"
 """Stands for a component or task type that was NULL; `imported` in the record's metadata then says so."""
 
+_ODD = re.compile("[\x00\ud800-\udfff]")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -18,7 +21,12 @@ def clean(text: str) -> str:
 
 
 def _is_odd(text: str) -> bool:
-    return "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text)
+    return _ODD.search(text) is not None
+
+
+def real_path(text: str) -> str:
+    """The place that a path names, whatever was written; unlike those of `Path` these functions take any text."""
+    return os.path.realpath(os.path.expanduser(text))  # noqa: PTH111
 
 
 def identifier(value: Any) -> str | None:

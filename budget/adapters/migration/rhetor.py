@@ -1,12 +1,14 @@
 """Rhetor's database: its records and its limits, translated row by row."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from budget.adapters.migration import rhetor_limits, snapshots
+from budget.adapters.migration.old_texts import real_path
 from budget.adapters.migration.rhetor_usage import COLUMNS, Translator
 from budget.domain.migrations import FoundPolicy, Holds, Rejected, SourceFailed, SourceMissing, Usage
 
@@ -14,6 +16,7 @@ TOGETHER = 5000
 """Rows in memory at a time."""
 
 NAMES = ("budget.db", "rhetor.db")
+_MAGIC = b"SQLite format 3\0"
 _TABLES = {"usage": COLUMNS, "budget_settings": rhetor_limits.COLUMNS}
 
 
@@ -27,8 +30,8 @@ class Database:
     def open(self, zone: str, now: int) -> "Opened":
         """Copy it, and look whether it is whole and Rhetor's; `SourceFailed` when it is not."""
         del now
-        path = Path(self.path).expanduser()
-        if not path.is_file():
+        path = Path(real_path(self.path))
+        if not os.path.isfile(path):  # noqa: PTH113 -- unlike Path's it takes any text
             raise SourceMissing("there is no such file")
         with contextlib.ExitStack() as stack:
             try:
@@ -39,7 +42,7 @@ class Database:
             stack.callback(connection.close)
             connection.text_factory = _text
             with _malformed():
-                tables = _check(connection)
+                tables = _check(connection, copy)
             return Opened(connection, tables, zone, stack.pop_all())
 
 
@@ -94,17 +97,20 @@ def sources(paths: Sequence[str], default_places: Sequence[str]) -> list[Databas
     """The databases at these paths, a folder standing for those in it; without any, the usual places."""
     if not paths:
         return [Database(place, named=False) for place in default_places]
-    found: dict[Path, Database] = {}
+    found: dict[str, Database] = {}
     for path in paths:
-        folder = Path(path).expanduser()
-        inside = [str(folder / name) for name in NAMES if (folder / name).is_file()] if folder.is_dir() else []
+        inside = [f"{path}/{name}" for name in NAMES if os.path.isfile(real_path(f"{path}/{name}"))]  # noqa: PTH113
         for each in inside or [path]:
-            found.setdefault(Path(each).expanduser().resolve(), Database(each))
+            found.setdefault(real_path(each), Database(each))
     return list(found.values())
 
 
-def _check(connection: sqlite3.Connection) -> set[str]:
+def _check(connection: sqlite3.Connection, copy: Path) -> set[str]:
     """Rhetor's tables that are there."""
+    with copy.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head not in (b"", _MAGIC):  # SQLite takes a file of a few bytes for an empty database
+        raise SourceFailed("it cannot be read: file is not a database")
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from budget.domain.migrations import SourceFailed
 
@@ -31,25 +32,26 @@ def private_copy(path: Path, lock_seconds: float = LOCK_SECONDS) -> Iterator[Pat
     with tempfile.TemporaryDirectory(prefix="budget-migration-") as folder:
         copy = Path(folder) / "source.db"
         deadline = time.monotonic() + lock_seconds
-        while not _copied(path, copy):
-            if time.monotonic() >= deadline:
-                raise SourceFailed(f"it is locked by another program, for more than {lock_seconds:g} s")
-            time.sleep(_PAUSE_SECONDS)
+        with path.open("rb") as source:  # once: closing it would undo the locks that this process has on the file
+            while not _copied(source, path, copy):
+                if time.monotonic() >= deadline:
+                    raise SourceFailed(f"it is locked by another program, for more than {lock_seconds:g} s")
+                time.sleep(_PAUSE_SECONDS)
         yield copy
 
 
-def _copied(path: Path, copy: Path) -> bool:
+def _copied(source: BinaryIO, path: Path, copy: Path) -> bool:
     """Whether all of it could be copied as of one moment."""
-    with path.open("rb") as source:
-        if not _shared(source.fileno()):
-            return False
-        before = _marks(path)
-        # The log first: what a checkpoint moves meanwhile is then noticed as a change of the file.
-        for ending in _BESIDE:
-            _copy_beside(Path(f"{path}{ending}"), Path(f"{copy}{ending}"))
-        with copy.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-        return _marks(path) == before
+    if not _shared(source.fileno()):
+        return False
+    before = _marks(path)
+    # The log first: what a checkpoint moves meanwhile is then noticed as a change of the file.
+    for ending in _BESIDE:
+        _copy_beside(Path(f"{path}{ending}"), Path(f"{copy}{ending}"))
+    source.seek(0)
+    with copy.open("wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    return _marks(path) == before
 
 
 def _copy_beside(path: Path, copy: Path) -> None:
@@ -77,10 +79,14 @@ def _shared(descriptor: int) -> bool:
     """Take the lock that SQLite's readers take; it goes when the file is closed."""
     try:
         _lock(descriptor, _PENDING, 1)
+    except OSError:
+        return False
+    try:
         _lock(descriptor, _SHARED, _SHARED_SIZE)
     except OSError:
         return False
-    _lock(descriptor, _PENDING, 1, fcntl.F_UNLCK)  # whoever waits to write may say so
+    finally:
+        _lock(descriptor, _PENDING, 1, fcntl.F_UNLCK)  # whoever waits to write may say so
     return True
 
 

@@ -7,18 +7,14 @@ from budget.adapters.rhetor import usage, words
 from budget.client.account import Account
 from budget.client.exchange import Reply
 
-MOST_ALTERNATIVES: Final = 3
 
-
-def check(account: Account, asked: dict[str, Any], estimate: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+def check(account: Account, asked: dict[str, Any], input_text: str) -> tuple[bool, dict[str, Any]]:
     """Whether a call may be made, and why; nothing is held."""
+    tokens, output = words.count_tokens(input_text), words.EXPECTED_OUTPUT
     verdict = account.call(
-        "check_allocation",
-        **asked,
-        tokens_allocated=max(estimate["input_tokens"] + estimate["output_tokens"], 1),
-        input_tokens=estimate["input_tokens"],
-        max_output_tokens=estimate["output_tokens"],
+        "check_allocation", **asked, tokens_allocated=tokens + output, input_tokens=tokens, max_output_tokens=output
     )
+    estimate = words.costs(verdict["cost_estimate"], tokens, output)
     limits = sorted(verdict["explanation"]["limits"], key=_order)
     if not verdict["allowed"]:
         return False, _refused(verdict, limits, estimate)

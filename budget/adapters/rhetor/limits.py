@@ -82,9 +82,11 @@ def _row(account: Account, policy: Reply) -> dict[str, Any]:
 
 
 def _of(account: Account, period: str, provider: str | None) -> list[Reply]:
-    wanted = None if provider is None else provider.lower()
-    found = account.each("list_policies", period=period, provider=provider)
-    return [policy for policy in found if policy["provider"] == wanted and _is_ours(policy)]
+    """A limit that the migration brought may have a provider in capitals, and then stands behind ours."""
+    names = (None,) if provider is None else (provider.lower(), provider)
+    found = account.each("list_policies", period=period)
+    same = [policy for policy in found if policy["provider"] in names and _is_ours(policy)]
+    return sorted(same, key=lambda policy: names.index(policy["provider"]))
 
 
 def _is_ours(policy: Mapping[str, Any]) -> bool:
@@ -92,5 +94,5 @@ def _is_ours(policy: Mapping[str, Any]) -> bool:
 
 
 def _first(same: Iterable[Reply]) -> Reply | None:
-    """The oldest one that is on, else the oldest."""
+    """The first one that is on, else the first; they come as they were made."""
     return min(same, key=lambda policy: not policy["enabled"], default=None)

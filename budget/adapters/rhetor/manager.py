@@ -1,5 +1,6 @@
 """Rhetor's `BudgetManager` on Budget: its methods, arguments and results, translated one by one."""
 
+import asyncio
 import threading
 from collections.abc import Mapping
 from decimal import Decimal
@@ -45,6 +46,7 @@ class BudgetManager:
         self._default_policy = _valid(policy if default_policy is None else default_policy)
         self._default_limits = limits_set if default_limits is None else default_limits
         self._only_warn = all_limits_only_warn
+        self._old_file = None if db_path is None else str(Path(db_path).expanduser().absolute())
         self._changing = threading.Lock()
         self._made_defaults = False
         if backend is None and url is not None:
@@ -212,10 +214,9 @@ class BudgetManager:
     ) -> tuple[bool, dict[str, Any]]:
         """Whether a call with this text may be made, and why."""
         account = self._ready()
-        estimate = self.estimate_cost(provider, model, input_text)
-        allowed, said = checks.check(account, _call(provider, model, component, task_type, context_id), estimate)
+        allowed, said = checks.check(account, _call(provider, model, component, task_type, context_id), input_text)
         if allowed:
-            said["alternatives"] = models.alternatives(account, provider, model, estimate)
+            said["alternatives"] = models.alternatives(account, provider, model, said["cost_estimate"])
             said["context_id"] = context_id
         return allowed, said
 
@@ -232,13 +233,24 @@ class BudgetManager:
     ) -> tuple[str, str, list[str]]:
         """The model for a call: the default one while the limits allow it, else a cheaper one; never a refusal."""
         account = self._ready()
-        estimate = self.estimate_cost(default_provider, default_model, input_text)
         asked = _call(default_provider, default_model, component, task_type, None)
-        allowed, said = checks.check(account, asked, estimate)
+        allowed, said = checks.check(account, asked, input_text)
         if allowed:
             return default_provider, default_model, said.get("warnings", [])
-        tokens = {name: estimate[name] for name in ("input_tokens", "output_tokens")}
+        tokens = {name: said["cost_estimate"][name] for name in ("input_tokens", "output_tokens")}
         return models.detour(account, asked, tokens)
+
+    async def migrate_from_rhetor(self) -> dict[str, Any]:
+        """Take over the old database, once; `budget migrate rhetor` tells more of it, and shows its progress."""
+        found, errors = await asyncio.to_thread(self._account.migrate, OWNER, self._old_file)
+        return {
+            "success": not errors,
+            "budgets_migrated": int(any(found.values())),
+            "policies_migrated": found.get("policies", 0),
+            "usage_records_migrated": found.get("usage", 0),
+            "pricing_records_migrated": found.get("prices", 0),
+            "errors": errors,
+        }
 
     # Life
 

@@ -45,9 +45,12 @@ def rows(
 
 
 def _row(account: Account, record: Reply) -> dict[str, Any]:
+    """As Rhetor had it; what the migration noted of an old row is no metadata of its caller's."""
+    metadata = dict(record["metadata"])
+    imported = metadata.pop("imported", {})
     return {
         "id": record["record_id"],
-        "timestamp": account.local_text(record["timestamp"]),
+        "timestamp": imported.get("timestamp") or account.local_text(record["timestamp"]),
         "provider": record["provider"],
         "model": record["model"],
         "component": record["component"],
@@ -55,7 +58,7 @@ def _row(account: Account, record: Reply) -> dict[str, Any]:
         "input_tokens": record["input_tokens"],
         "output_tokens": record["output_tokens"],
         "cost": words.number(record["total_cost"]),
-        "metadata": record["metadata"],
+        "metadata": metadata,
     }
 
 

@@ -86,6 +86,9 @@ def count_tokens(text: str) -> int:
     return len(text.split()) + math.floor(len(text) / 4)
 
 
+EXPECTED_OUTPUT: Final = count_tokens("a" * OUTPUT_CHARACTERS)
+
+
 def costs(calculated: Mapping[str, Any], input_tokens: int, output_tokens: int) -> dict[str, Any]:
     """The costs of a call as floats, beside its tokens."""
     return {

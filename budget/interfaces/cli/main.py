@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from budget import settings, tracing
 from budget.domain.errors import BudgetError
-from budget.interfaces.cli import call, database, sim
+from budget.interfaces.cli import call, database, migrate, sim
 from budget.settings import Settings, SettingsError
 
 
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     call.add_arguments(calling)
     calling.set_defaults(run=call.run)
     database.add_commands(commands.add_parser("db", help="the database itself: copy it to another one"))
+    migrate.add_commands(commands.add_parser("migrate", help="take over what Rhetor or Apollo left on disk"))
     simulate = commands.add_parser("sim", help="try to break the promises, from seeds, on databases of its own")
     sim.add_arguments(simulate)
     simulate.set_defaults(run=sim.run)

@@ -130,4 +130,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/models", "list_models"),
     Route("GET", "/models/{provider}/{model:path}", "get_model"),
     Route("PUT", "/models/{provider}/{model:path}", "set_model", example=_MODEL),
+    Route("POST", "/migrations", "migrate", errors=(404, 409), example={"kind": "rhetor", "dry_run": True}),
+    Route("GET", "/migrations", "list_migrations"),
+    Route("GET", "/migrations/{migration_id}", "get_migration"),
+    Route("POST", "/migrations/{migration_id}/undo", "undo_migration", errors=(409,)),
 )

@@ -362,3 +362,11 @@ def test_two_threads_make_one_budget_and_lose_nothing(backend):
     assert [row["limit_amount"] for row in managers[1].get_budget_settings()["daily"]] == [100.0]
     budgets: Any = backend.call("list_budgets", name="Rhetor Budget")
     assert budgets["total"] == 1
+
+
+def test_a_limit_in_capitals_that_was_migrated_is_read_until_ours_stands_before_it(manager, backend):
+    manager.set_budget_limit("daily", 1, "openai")
+    (ours,) = manager.get_budget_settings()["daily"]
+    assert manager.get_budget_limit("daily", "OpenAI") == 1.0
+    manager.set_budget_limit("daily", 2, "OpenAI")
+    assert [row["id"] for row in manager.get_budget_settings()["daily"]] == [ours["id"]]
