@@ -63,7 +63,8 @@ def run(
     kept = decisions.finish(connection, memory.refusals, state, submissions, outcomes)
     if state.entries or kept or state.facts.get("dropped"):
         holdings.drop_balances(connection, state.facts.get("dropped", ()))
-        memory.head = journal.save(connection, state, kept, memory.written)
+        head = journal.save(connection, state, kept, memory.written)
+        memory.head = head if state.entries else None
     if _said.isEnabledFor(logging.DEBUG):
         log.debug("written", kinds=dict(Counter(entry.kind for entry in state.entries)), from_seq=state.head_seq + 1)
     return outcomes

@@ -254,9 +254,9 @@ class Ledger:
             submissions = _submissions(groups)
             if len(submissions) > 1:
                 log.warning("batch failed, running its commands one by one", commands=len(submissions), exc_info=True)
-            outcomes = [await self._alone(submission) for submission in submissions]
+            outcomes = await self._one_by_one(submissions)
         if groups[0].alone:
-            with contextlib.suppress(Unavailable):  # the next batch looks again
+            with contextlib.suppress(Exception):  # it is committed, whatever comes now; the next batch looks again
                 await self.database.read(loading.current_configuration, self._memory)
         self._count(outcomes)
         _answer(groups, outcomes)
@@ -273,10 +273,11 @@ class Ledger:
             try:
                 outcomes = await self.database.write(batch.run, self._memory, take, jump, claims_known=claims_known)
             except (KeyTaken, Collided, OutcomeUnknown) as error:
-                if isinstance(error, OutcomeUnknown) and await self._was_committed():
-                    outcomes = error.result
-                    continue
+                written = self._memory.head
                 self._memory.forget()
+                if isinstance(error, OutcomeUnknown) and await self._was_committed(written):
+                    self._memory.head, outcomes = written, error.result
+                    continue
                 claims_known = claims_known or isinstance(error, KeyTaken)
                 failures += 1
                 if failures > MOST_FAILURES:
@@ -289,17 +290,26 @@ class Ledger:
         self.figures.commit_seconds += time.perf_counter() - started
         return outcomes
 
-    async def _was_committed(self) -> bool:
+    async def _was_committed(self, written: journal.Head | None) -> bool:
         """Whether the batch whose commit was cut off is in the journal after all, once that can be asked."""
-        written = self._memory.head
         if written is None:  # it wrote no entry: running it again does no harm
             return False
         for pause in PAUSES_SECONDS:
             try:
                 return await self.database.write(journal.is_written, written)
-            except (Unavailable, Collided):
+            except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may be run again before this is known
+                log.warning("a commit was cut off, and cannot be looked up yet", error=str(error))
                 await asyncio.sleep(pause)
         raise OutcomeUnknown(None)
+
+    async def _one_by_one(self, submissions: list[Submission]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for submission in submissions:
+            if outcomes and isinstance(outcomes[-1].error, Unavailable):  # the others would wait for the same
+                outcomes.append(Outcome(error=outcomes[-1].error))
+            else:
+                outcomes.append(await self._alone(submission))
+        return outcomes
 
     async def _alone(self, submission: Submission) -> Outcome:
         try:

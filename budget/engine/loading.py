@@ -1,6 +1,5 @@
 """Load: everything that a batch's commands touch, in a few queries, before anything is decided (design 4)."""
 
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -64,12 +63,11 @@ class Memory:
         self.alias = alias
         self.rules = rules
         self.clock = clock
-        self.lock = threading.Lock()
         self.last_at = 0
         """The time of the last entry, in µs; no later one is earlier."""
         self.forget()
-        self.prices_version = -1
-        self.prices: configuration.PriceTable = {}
+        self.prices: tuple[int, configuration.PriceTable] = (-1, {})
+        """The version of the prices, and all of them."""
         self.configuration: Configuration | None = None
 
     def forget(self) -> None:
@@ -86,16 +84,18 @@ def current_configuration(connection: Connection, memory: Memory) -> Configurati
 
 
 def _configuration(connection: Connection, memory: Memory, version: int, prices_version: int) -> Configuration:
-    with memory.lock:  # several readers share one memory, each with a snapshot of its own
-        if memory.prices_version != prices_version:
-            memory.prices = configuration.load_prices(connection)
-            memory.prices_version = prices_version
-            memory.configuration = None
-        current = memory.configuration
-        if current is None or current.version != version:
-            current = configuration.load(connection, version, memory.prices, memory.alias, memory.rules)
-            memory.configuration = current
+    # Several readers share one memory, each with a snapshot of its own, and each sets whole values without a lock: one
+    # that is held while a query runs would stop the loop on PostgreSQL. Loading twice does no harm.
+    current = memory.configuration
+    if current is not None and current.version == version:
         return current
+    known, prices = memory.prices
+    if known != prices_version:
+        prices = configuration.load_prices(connection)
+        memory.prices = prices_version, prices
+    current = configuration.load(connection, version, prices, memory.alias, memory.rules)
+    memory.configuration = current
+    return current
 
 
 def load(

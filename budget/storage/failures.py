@@ -15,8 +15,11 @@ class KeyTaken(Exception):
     """A command of the batch has a key that an earlier one claimed: decide again, knowing which."""
 
 
-class Collided(Exception):
+class Collided(Unavailable):
     """Another writer was in the way (a deadlock, a lock that did not come): nothing was written; try again."""
+
+    def __init__(self) -> None:
+        super().__init__("another writer was in the way; try again")
 
 
 class OutcomeUnknown(Unavailable):

@@ -165,11 +165,15 @@ def _now(
 async def _run(connection: AsyncConnection, function: Callable[[Connection], Result]) -> Result:
     try:
         return await connection.run_sync(function)
-    except (*_DRIVER_ERRORS, OSError):
-        # Statements run on the driver's own cursor: SQLAlchemy does not see that a connection is gone.
-        if _is_closed(connection):
+    except (*_DRIVER_ERRORS, OSError) as error:
+        # Statements run on the driver's own cursor: SQLAlchemy does not see that a connection is of no use any more.
+        if _is_closed(connection) or _state_of(error).startswith(_GONE):
             await connection.invalidate()
         raise
+
+
+def _state_of(error: Exception) -> str:
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) or ""
 
 
 def _is_closed(connection: AsyncConnection) -> bool:
@@ -193,8 +197,9 @@ def _connect_arguments(url: str) -> dict[str, Any]:
 _COLLISIONS = ("40001", "40P01", "55P03")
 """Serialization failure, deadlock, a lock that did not come in time."""
 
-_GONE = ("08", "53", "57", "58", "XX")
-"""Classes of errors that are the server's: connection, resources, shutdown, system, internal."""
+_GONE = ("08", "0A", "25", "28", "3D", "53", "57", "58", "XX")
+"""Classes of errors that are the server's, or pass: connection, a plan from before a migration, a transaction that was
+ended or is read-only after a failover, log-in, database, resources, shutdown, system, internal."""
 
 _TOO_LARGE = "22003"
 _NOT_TEXT = "22021"

@@ -1,5 +1,7 @@
 """Rules 6: the journal, its numbers and hashes, and what happens when a batch fails."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -122,3 +124,9 @@ async def test_rule_8_4_usage_past_92_million_dollars_on_a_balance_is_refused_na
     error = await book.error(a_usage(cost=Decimal(2_000_000)))
     assert "92 million" in error.message
     assert await book.record(cost=Decimal(1_000_000))
+
+
+async def test_many_readers_at_once_see_a_change(book):
+    await book.price()
+    found = await asyncio.gather(*(book.ledger.refresh() for _ in range(20)))
+    assert {configuration.version for configuration in found} == {book.ledger.configuration().version}
