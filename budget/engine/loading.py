@@ -111,15 +111,13 @@ def load(
     Holds that are due are ended first. When there are too many for one batch, or a command will ask storage what
     they hold, then as many as fit are all that the batch holds, and `facts["more_due"]` says so. A check `only_reads`.
     """
-    head, version, prices_version, next_expiry = journal.standing(connection)
+    head, version, prices_version = journal.standing(connection)
     current = _configuration(connection, memory, version, prices_version)
     # Strictly later than the last entry, so that the journal's order is the order of its times.
     ids = Ids() if only_reads else memory.ids  # readers share a memory, and run in several threads
     state = State(current, max(memory.clock.now(), head.at + 1), head.seq, ids)
     memory.last_at = max(memory.last_at, head.at)
-    due: list[str] = []
-    if next_expiry is not None and next_expiry <= state.now:
-        due = holdings.due(connection, state.now, MOST_READ if only_reads else EXPIRIES)
+    due = holdings.due(connection, state.now, MOST_READ if only_reads else EXPIRIES)
     asks_storage = any(submission.command.alone for submission in submissions)
     state.facts["head"] = head
     state.facts["more_due"] = not only_reads and (len(due) == EXPIRIES or (bool(due) and asks_storage))

@@ -47,19 +47,13 @@ class Standing(NamedTuple):
     version: int
     """Of the configuration."""
     prices_version: int
-    next_expiry: int | None
-    """When the next active hold ends, in µs."""
 
 
 def standing(connection: Connection) -> Standing:
     """Where the ledger stands."""
-    sql = (
-        "SELECT h.seq, h.at, h.hash, c.version, c.prices_version, "
-        "(SELECT min(expires_at) FROM holds WHERE state IN ('open', 'started')) "
-        "FROM journal_head AS h CROSS JOIN configuration AS c"
-    )
+    sql = "SELECT h.seq, h.at, h.hash, c.version, c.prices_version FROM journal_head AS h CROSS JOIN configuration AS c"
     (row,) = statements.run(connection, sql)
-    return Standing(Head(row[0], row[1], row[2]), row[3], row[4], row[5])
+    return Standing(Head(row[0], row[1], row[2]), row[3], row[4])
 
 
 def is_written(connection: Connection, written: Head) -> bool:
