@@ -120,16 +120,16 @@ def _scope_condition(policy: Policy) -> tuple[str, list[Any]]:
 def keyed_contents(connection: Connection, column: str, ids: Iterable[str]) -> list[tuple[str, Scope, Amounts]]:
     """What sessions (`context_id`) or tasks (`task_id`) contain: id, scope, and amounts, one row a scope."""
     scope = f"{column}, budget_id, tier, provider, model, component, task_type, user_id, key_id"
-    condition, wanted = statements.among(connection, column, ids)
-    sql = " UNION ALL ".join(
-        f"SELECT {scope}, {sums} FROM {table} WHERE {condition} AND {counts} GROUP BY {scope}"
-        for table, sums, counts in (
-            ("usage_records", "SUM(total_tokens), 0, SUM(cost), 0", "status = 'current'"),
-            ("holds", "0, SUM(held_tokens), 0, SUM(held_cost)", _ACTIVE),
-        )
-    )
-    rows = statements.run(connection, sql, (wanted, wanted))
-    return [(row[0], Scope(*row[1:9]), (row[9], row[10], row[11], row[12])) for row in rows]
+    contents: list[tuple[str, Scope, Amounts]] = []
+    wanted = list(ids)
+    for table, sums, counts in (
+        ("usage_records", "SUM(total_tokens), 0, SUM(cost), 0", "status = 'current'"),
+        ("holds", "0, SUM(held_tokens), 0, SUM(held_cost)", _ACTIVE),
+    ):
+        where = f"AND {counts} GROUP BY {scope}"
+        rows = statements.select_in(connection, f"{scope}, {sums}", table, column, wanted, where)
+        contents += ((row[0], Scope(*row[1:9]), (row[9], row[10], row[11], row[12])) for row in rows)
+    return contents
 
 
 def expiries(connection: Connection, line: Line, keyed: str | None) -> list[tuple[str, Expiry]]:
