@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import adapters, fanout, mcp, replicas, runs
+from benchmarks import adapters, fanout, mcp, migrate, replicas, runs
 from benchmarks.runs import Figures, Scale
 
 BENCHMARKS: dict[str, Callable[[Scale], Figures]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Figures]] = {
     "fanout": fanout.fanout,
     "mcp": mcp.mcp,
     "adapters": adapters.adapters,
+    "migrate": migrate.migrate,
 }
 GOALS = Path(__file__).with_name("goals.toml")
 

@@ -1,5 +1,6 @@
 """Old ledgers for tests: what the old managers themselves wrote, and databases made row by row."""
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -7,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.migrate import SETTINGS, USAGE
 from budget.adapters.migration import places
 
 LEGACY = Path(__file__).parent / "adapters" / "migration" / "legacy"
@@ -14,14 +16,6 @@ EXPECTED: dict[str, Any] = json.loads((LEGACY / "expected.json").read_text())
 ZONE = "America/New_York"
 READERS = places.readers(None)
 
-USAGE = (
-    "CREATE TABLE usage (id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT, provider TEXT, model TEXT, "
-    "component TEXT, task_type TEXT, input_tokens INTEGER, output_tokens INTEGER, cost REAL, metadata TEXT)"
-)
-SETTINGS = (
-    "CREATE TABLE budget_settings (id INTEGER PRIMARY KEY AUTOINCREMENT, period TEXT, provider TEXT, "
-    "limit_amount REAL, enforcement TEXT, start_date TEXT, active INTEGER)"
-)
 _NAMES = "timestamp, provider, model, component, task_type, input_tokens, output_tokens, cost, metadata"
 
 
@@ -34,6 +28,15 @@ def copied(folder: Path, *names: str) -> list[str]:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
         paths.append(str(target))
     return paths
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """What the files of a folder are, byte by byte."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def a_row(**fields: Any) -> tuple[Any, ...]:

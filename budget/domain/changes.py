@@ -246,6 +246,17 @@ def changed_policy(configuration: Configuration, policy: Policy, values: dict[st
     return Change(policy_versions=[changed], opens=[changed] if enabling else [], answer=changed)
 
 
+def end_policies(state: State) -> Change:
+    """Switch off what was to end by now; only imported policies have such a date."""
+    ended = [
+        policy
+        for policy in state.configuration.policies.values()
+        if policy.enabled and policy.end_date is not None and policy.end_date <= state.now
+    ]
+    made = (changed_policy(state.configuration, policy, {"enabled": False}, state.now) for policy in ended)
+    return Change(policy_versions=[version for change in made for version in change.policy_versions])
+
+
 def _cost_limit(limit: Decimal | None) -> Decimal | None:
     if limit is None:
         return None

@@ -8,7 +8,7 @@ import msgspec
 
 from budget.domain import changes, commands
 from budget.domain.errors import BudgetError
-from budget.domain.importing import IMPORTED, PRESENT
+from budget.domain.importing import EARLIER, IMPORTED, PRESENT
 from budget.domain.policies import Opening, Policy
 from budget.domain.state import State
 
@@ -109,11 +109,11 @@ def _again(state: State, command: ImportPolicies, given: ImportedPolicy, before:
     current = state.configuration.policies.get(before.policy.policy_id, before.policy)
     if before.undone:
         return _changed(state, command, given, current, change)
+    imported = before.policy.metadata.get("imported", {})
     if _equals(current, given):
-        return PRESENT
+        return EARLIER if imported.get("migration") == command.migration_id else PRESENT
     if not _equals(current, before.policy):
         return EDITED
-    imported = before.policy.metadata.get("imported", {})
     if given.start_date <= imported.get("start_date", ""):
         return OTHER
     return _changed(state, command, given, current, change)

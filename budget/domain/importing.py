@@ -219,21 +219,11 @@ def _book(state: State, given: ImportedUsage, scope: Scope, key: str, data: str,
     state.add_record(record)
     state.write(
         Entry(
-            seq=0,
-            at=state.now,
-            kind="imported",
-            caller=caller.name,
-            subject=record.record_id,
-            idempotency_key=key,
-            fingerprint=given.fingerprint,
-            context_id=context_id,
-            task_id=task_id,
-            postings=posted,
-            rollups=f"[{rollups}]",
-            flags=record.flags,
-            data=data,
+            seq=0, at=state.now, kind="imported", caller=caller.name, subject=record.record_id, idempotency_key=key,
+            fingerprint=given.fingerprint, context_id=context_id, task_id=task_id, postings=posted,
+            rollups=f"[{rollups}]", flags=record.flags, data=data,
         )
-    )
+    )  # fmt: skip
     return record
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ MOST_LISTED = 1000
 
 USAGE, POLICIES, ALLOCATIONS, PRICES = "usage", "policies", "allocations", "prices"
 KINDS = (USAGE, POLICIES, ALLOCATIONS)
+
+Merged = TypeVar("Merged", bound=tuple[Any, ...])
 
 _EXACT = Context(prec=400)
 
@@ -211,9 +213,9 @@ class Account:
         }
 
 
-def merged(sums: Mapping[Key, Sums], key_of: Callable[[Key], tuple[Any, ...]]) -> dict[tuple[Any, ...], Sums]:
+def merged(sums: Mapping[Key, Sums], key_of: Callable[[Key], Merged]) -> dict[Merged, Sums]:
     """Sums by fewer dimensions."""
-    found: dict[tuple[Any, ...], Sums] = {}
+    found: dict[Merged, Sums] = {}
     for key, each in sums.items():
         found.setdefault(key_of(key), Sums()).merge(each)
     return found

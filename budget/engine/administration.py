@@ -139,7 +139,8 @@ def find_standing(connection: Connection, state: State, command: commands.RaiseA
 
 
 def _sweep(connection: Connection, state: State, __: Any, caller: Caller) -> Any:
-    """Due holds have been ended by loading; what is left are balances nobody uses any more."""
+    """Due holds have been ended by loading; what is left are policies that end, and balances nobody uses any more."""
+    carry_out(connection, state, changes.end_policies(state), caller)
     idle = holdings.idle_keyed_balances(connection, state.now - IDLE, EXPIRIES)
     for key, amounts in idle.items():
         policy = state.configuration.policies.get(key[0])

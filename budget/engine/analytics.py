@@ -26,13 +26,14 @@ async def breakdown(
     filters: Filters = {},  # noqa: B006 -- only read
     start: str | None = None,
     end: str | None = None,
+    include_overlap: bool = False,
 ) -> dict[str, Any]:
     """Of the current window of the period, or of `start` to `end`; of all budgets unless one is named."""
     configuration = await ledger.refresh()
     zone = zone_for(configuration, budget_id)
     is_custom = start is not None or end is not None
     window = _window(zone, period, ledger.now(), start, end)
-    question = Question(window, budget_id, scope_filters(filters))
+    question = Question(window, budget_id, scope_filters(filters), include_overlap)
     groups = await ledger.database.read(buckets.read_groups, configuration, question, GROUPED)
     total = total_of(groups)
     series = None

@@ -5,6 +5,7 @@ from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
 from budget.domain import instants, periods
+from budget.domain.budgets import Budget
 from budget.domain.configuration import Configuration
 from budget.domain.errors import Invalid
 from budget.domain.periods import Window
@@ -25,6 +26,8 @@ class Question(NamedTuple):
     window: Window
     budget_id: str | None
     filters: dict[str, str]
+    include_overlap: bool = False
+    """Whether what Apollo recorded counts in totals over all budgets: Rhetor may have seen the same (rule 11.4)."""
 
     @property
     def conditions(self) -> dict[str, str | None]:
@@ -85,16 +88,23 @@ def stretches(configuration: Configuration, question: Question, *, hourly: bool 
     Days are those of each budget's own zone, so there is one set of stretches for each zone.
     """
     zones: dict[str, list[str]] = {}
-    for budget in configuration.budgets.values():
-        if question.budget_id in (None, budget.budget_id):
-            zones.setdefault(budget.time_zone, []).append(budget.budget_id)
+    asked = [budget for budget in configuration.budgets.values() if question.budget_id in (None, budget.budget_id)]
+    counted = [budget for budget in asked if question.budget_id or question.include_overlap or not overlaps(budget)]
+    for budget in counted:
+        zones.setdefault(budget.time_zone, []).append(budget.budget_id)
     found: list[Stretch] = []
     for zone, budget_ids in zones.items():
-        owners = None if len(zones) == 1 else tuple(budget_ids)
+        owners = None if len(zones) == 1 and counted == asked else tuple(budget_ids)
         found.extend(
             Stretch(grain, start, end, owners) for grain, start, end in _runs(zone, question.window, hourly=hourly)
         )
     return found
+
+
+def overlaps(budget: Budget) -> bool:
+    """Whether a budget holds records that Apollo left: each of its calls may be among Rhetor's, too."""
+    imported = budget.metadata.get("imported")
+    return isinstance(imported, dict) and imported.get("origin") == "apollo"
 
 
 def _runs(zone: str, window: Window, *, hourly: bool) -> Iterable[tuple[str, int, int]]:

@@ -55,6 +55,11 @@ def _budget_id(connection: Connection, state: State, command: BeginMigration, ca
             metadata={"imported": {"origin": command.kind}},
         )
         budget = administration.carry_out(connection, state, changes.create_budget(state, wanted), caller)
+    elif "imported" not in budget.metadata:  # the adapters made it
+        marked = commands.UpdateBudget(
+            budget_id=budget.budget_id, metadata={**budget.metadata, "imported": {"origin": command.kind}}
+        )
+        administration.carry_out(connection, state, changes.update_budget(state, marked), caller)
     budget_id: str = budget.budget_id
     return budget_id
 

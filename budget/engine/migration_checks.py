@@ -1,46 +1,39 @@
 """After a migration: what is in the ledger against what was read, by provider, model, component and month."""
 
-from budget.domain import instants, money, periods
+from collections.abc import Mapping
+
+from budget.domain import instants, money
 from budget.domain.entries import encode
-from budget.domain.migration_reports import Account, Key, SourceAccount, Sums, differences
+from budget.domain.migration_reports import Account, Key, SourceAccount, Sums, differences, merged
 from budget.domain.migrations import Migration
 from budget.storage import migrations
 from budget.storage.database import Connection, Database
 
 
-async def compare(database: Database, migration: Migration, account: Account, zone: str) -> None:
-    """Say in each source's account where the two differ."""
+async def compare(database: Database, migration: Migration, account: Account, zone: str, budget_zone: str) -> None:
+    """Say in each source's account where the two differ.
+
+    The ledger's days are those of the budget's zone. Where times were read in another one, months are not compared.
+    """
     for told in account.sources:
-        if told.imported:
-            told.differences = await database.read(_differences, migration, told, zone)
+        booked = await database.read(_booked, migration, told, budget_zone)
+        read: Mapping[Key, Sums] = told.imported
+        if zone != budget_zone:
+            read, booked = merged(read, _without_month), merged(booked, _without_month)
+        told.differences = list(differences(read, booked))
 
 
-def _differences(connection: Connection, migration: Migration, told: SourceAccount, zone: str) -> list[str]:
-    rows = (
-        row
-        for part in told.parts.values()
-        for row in migrations.booked(
-            connection,
-            migration.first_seq,
-            encode({"migration": migration.migration_id, "source": part}).decode(),
-        )
-    )
-    booked: dict[Key, Sums] = {}
-    costs: dict[Key, int] = {}
-    month, text = periods.Window(0, 0), ""
-    for _, provider, model, component, at, given, made, total, cost in rows:
-        if not month.start <= at < month.end:
-            month = periods.window_at("monthly", zone, at)
-            text = f"{instants.local_time(at, instants.time_zone(zone)):%Y-%m}"
-        key = (provider, model, component, text)
-        sums = booked.get(key)
-        if sums is None:
-            sums = booked[key] = Sums()
-        sums.records += 1
-        sums.input_tokens += given or 0
-        sums.output_tokens += made or 0
-        sums.total_tokens += total
-        costs[key] = costs.get(key, 0) + int(cost)
-    for key, cost in costs.items():
-        booked[key].cost = money.to_dollars(cost)
-    return list(differences(told.imported, booked))
+def _without_month(key: Key) -> Key:
+    return (*key[:3], "")
+
+
+def _booked(connection: Connection, migration: Migration, told: SourceAccount, zone: str) -> dict[Key, Sums]:
+    found: dict[Key, Sums] = {}
+    for part in told.parts.values():
+        data = encode({"migration": migration.migration_id, "source": part}).decode()
+        for provider, model, component, day, *amounts, cost in migrations.booked(connection, migration.first_seq, data):
+            month = f"{instants.local_time(day, instants.time_zone(zone)):%Y-%m}"
+            records, given, made, total = (int(amount or 0) for amount in amounts)
+            sums = Sums(records, given, made, total, money.to_dollars(int(cost)))
+            found.setdefault((provider, model, component, month), Sums()).merge(sums)
+    return found

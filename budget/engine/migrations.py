@@ -12,7 +12,7 @@ import msgspec
 
 from budget.domain import instants, periods
 from budget.domain.entries import ANONYMOUS, Caller
-from budget.domain.errors import Invalid, NotFound
+from budget.domain.errors import Conflict, Invalid, NotFound
 from budget.domain.imported_policies import CONFLICTS
 from budget.domain.importing import IMPORTED, PRESENT
 from budget.domain.migration_reports import ALLOCATIONS, POLICIES, USAGE, Account, SourceAccount
@@ -60,19 +60,28 @@ async def take_over(
         BeginMigration(kind=asked.kind, request=text_of(asked), time_zone=asked.time_zone), caller, key
     )
     migration: Migration = begun.answer
-    if migration.state != "running":
-        return shown(migration)["report"], True
+    if migration.state == "running":
+        try:
+            return await _run(ledger, reader, asked, migration, caller, tell), begun.replayed
+        except Conflict:  # another run of the same migration has come to its end first, and this one may stop
+            migration = await get(ledger, migration.migration_id)
+            if migration.finished_at is None:
+                raise
+    return shown(migration)["report"], True
+
+
+async def _run(
+    ledger: Ledger, reader: Reader, asked: Request, migration: Migration, caller: Caller, tell: Tell
+) -> dict[str, Any]:
     account = Account()
     await _walk(reader, asked, Booking(ledger, migration, caller), account, ledger.now(), tell)
-    await migration_checks.compare(ledger.database, migration, account, asked.time_zone)
-    report = account.shown(
-        dry_run=False, migration_id=migration.migration_id, budget_id=migration.budget_id, **_said(asked)
-    )
-    finish = FinishMigration(
-        migration_id=migration.migration_id, state=account.state, report=msgspec.json.encode(report).decode()
-    )
-    await ledger.submit(finish, caller)
-    return report, begun.replayed
+    budget_zone = (await ledger.refresh()).zone_of(migration.budget_id)
+    await migration_checks.compare(ledger.database, migration, account, asked.time_zone, budget_zone)
+    ids = {"migration_id": migration.migration_id, "budget_id": migration.budget_id}
+    report = account.shown(dry_run=False, **ids, **_said(asked))
+    text = msgspec.json.encode(report).decode()
+    await ledger.submit(FinishMigration(migration_id=migration.migration_id, state=account.state, report=text), caller)
+    return report
 
 
 async def rehearse(ledger: Ledger, asked: Request, tell: Tell = lambda _, __: None) -> dict[str, Any]:

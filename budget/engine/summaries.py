@@ -135,13 +135,14 @@ async def usage_summary(
     start: str | None = None,
     end: str | None = None,
     days: int | None = None,
+    include_overlap: bool = False,
 ) -> dict[str, Any]:
     """Totals, groups and a daily series: of `start` to `end`, else of the last `days`, else of the current window."""
     configuration = await ledger.refresh()
     zone = zone_for(configuration, budget_id)
     now = ledger.now()
     window = asked_window(zone, _clock_period(period), now, start, end, days)
-    question = Question(window, budget_id, scope_filters(filters))
+    question = Question(window, budget_id, scope_filters(filters), include_overlap)
     groups, days_used, held = await ledger.database.read(buckets.read_usage, configuration, question, now)
     total = total_of(groups)
     daily = limit_for(configuration, _limit_budget(configuration, budget_id), "daily", {}, ledger.default_limit)
@@ -230,6 +231,7 @@ async def usage_analytics(
     filters: Filters = {},  # noqa: B006 -- only read
     start: str | None = None,
     end: str | None = None,
+    include_overlap: bool = False,
 ) -> list[dict[str, Any]]:
     """A row for each bucket of the period, provider, model and component, oldest first."""
     configuration = await ledger.refresh()
@@ -242,7 +244,7 @@ async def usage_analytics(
     if period == "hourly" and last - first > 92 * DAY:
         raise Invalid("start_date", "by the hour at most 92 days can be asked for")
     window = buckets.whole_hours(zone, first, last)
-    question = Question(window, budget_id, scope_filters(filters))
+    question = Question(window, budget_id, scope_filters(filters), include_overlap)
     found = await ledger.database.read(buckets.read_series, configuration, question, hourly=period == "hourly")
     rows: dict[tuple[str, str, str, str], Sums] = {}
     for (bucket, owner, provider, model, component), sums in found.items():

@@ -9,7 +9,7 @@ from budget.domain.commands import Name
 from budget.engine import analytics
 from budget.engine.ledger import Ledger
 from budget.operations import reading
-from budget.operations.requests import Query, When
+from budget.operations.requests import Overlap, Query, When
 
 
 class BreakDownUsage(Query, frozen=True, kw_only=True):
@@ -23,6 +23,7 @@ class BreakDownUsage(Query, frozen=True, kw_only=True):
     start_date: When | None = None
     end_date: When | None = None
     budget_id: Name | None = None
+    include_overlap: Overlap = False
 
 
 async def break_down_usage(ledger: Ledger, asked: BreakDownUsage) -> dict[str, Any]:
@@ -43,4 +44,5 @@ async def break_down_usage(ledger: Ledger, asked: BreakDownUsage) -> dict[str, A
         filters=filters,
         start=asked.start_date,
         end=asked.end_date,
+        include_overlap=asked.include_overlap,
     )

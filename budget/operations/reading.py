@@ -207,6 +207,7 @@ async def get_usage_summary(ledger: Ledger, asked: requests.UsageSummaryRequest)
         start=asked.start_time,
         end=asked.end_time,
         days=asked.days,
+        include_overlap=asked.include_overlap,
     )
 
 
@@ -232,6 +233,7 @@ async def list_analytics(ledger: Ledger, asked: requests.ListAnalytics) -> list[
         filters=filters,
         start=asked.start_date,
         end=asked.end_date,
+        include_overlap=asked.include_overlap,
     )
 
 

@@ -157,6 +157,11 @@ class GetUsage(Query, frozen=True, kw_only=True):
     record_id: Id = ""
 
 
+Overlap = Annotated[
+    bool, Meta(description="count what came from Apollo in totals over budgets, though Rhetor may have seen it too")
+]
+
+
 class UsageSummaryRequest(Query, frozen=True, kw_only=True):
     """Which usage to sum up."""
 
@@ -170,6 +175,7 @@ class UsageSummaryRequest(Query, frozen=True, kw_only=True):
     start_time: Instant | None = None
     end_time: Instant | None = None
     days: Annotated[int, Meta(ge=1, le=366)] | None = None
+    include_overlap: Overlap = False
 
 
 class ListSummaries(Query, frozen=True, kw_only=True):
@@ -193,6 +199,7 @@ class ListAnalytics(Query, frozen=True, kw_only=True):
     component: Text | None = None
     start_date: When | None = None
     end_date: When | None = None
+    include_overlap: Overlap = False
 
 
 class ListAlerts(Query, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from budget.domain.importing import Claim, claim_text
 from budget.domain.migrations import Migration
 from budget.domain.policies import Policy
-from budget.storage import statements, tables
+from budget.storage import journal, statements, tables
 
 _COLUMNS = statements.columns_of(tables.migrations)
 MOST_GENERATIONS = 1000
@@ -106,19 +106,22 @@ def imported(connection: Connection, after: int, limit: int) -> list[tuple[int, 
     return [(row[0], row[1], msgspec.json.decode(row[2])) for row in rows]
 
 
-_CHUNK = 5000
+_STRIDE = 50_000
 
 
 def booked(connection: Connection, after: int, data: str) -> Iterator[statements.Row]:
-    """What one source of a migration has booked: provider, model, component, time, and its amounts; in pages."""
-    columns = "r.seq, r.provider, r.model, r.component, r.occurred_at, r.input_tokens, r.output_tokens"
+    """What one file of a source has booked: provider, model, component, day; records, tokens by side and all, cost.
+
+    Summed a stretch of the journal at a time, so that sorting it needs no more memory for more of it.
+    """
+    names = "r.provider, r.model, r.component, r.day_start"
+    sums = "SUM(r.input_tokens), SUM(r.output_tokens), SUM(r.total_tokens), SUM(r.cost)"
     sql = (
-        f"SELECT {columns}, r.total_tokens, r.cost FROM entries AS e JOIN usage_records AS r ON r.seq = e.seq "
-        "WHERE e.seq > ? AND e.kind = 'imported' AND e.data = ? ORDER BY e.seq LIMIT ?"
+        f"SELECT {names}, COUNT(*), {sums} FROM entries AS e JOIN usage_records AS r ON r.seq = e.seq "
+        f"WHERE e.seq > ? AND e.seq <= ? AND e.kind = 'imported' AND e.data = ? GROUP BY {names}"
     )
-    while rows := statements.run(connection, sql, (after, data, _CHUNK)):
-        yield from rows
-        after = rows[-1][0]
+    for start in range(after, journal.head(connection).seq, _STRIDE):
+        yield from statements.run(connection, sql, (start, start + _STRIDE, data))
 
 
 class Seen:

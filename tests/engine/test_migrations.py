@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from budget.domain import commands, instants
-from budget.domain.errors import Conflict
-from budget.engine import migrations
+from budget.engine import migrations, summaries
 from tests import old_ledgers
 from tests.old_ledgers import EXPECTED, ZONE, a_limit, a_row
 
@@ -294,6 +294,19 @@ async def test_apollos_allocations_are_as_they_were_when_exported(old, clock):
     )
 
 
+async def test_a_limit_with_an_end_is_switched_off_by_the_sweep_after_it(old, clock):
+    (old.folder / "budget_policies.json").write_text(
+        json.dumps([{"policy_id": "p", "type": "hard_limit", "period": "daily", "tier": "local_lightweight", "limit": 5,
+                     "end_date": "2026-11-25T00:00:00"}])
+    )  # fmt: skip
+    await old.migrate("apollo", str(old.folder))
+    await old.book.sweep()
+    assert [policy.enabled for policy in await old.policies()] == [True]
+    clock.time += 24 * 3600 * 1_000_000
+    await old.book.sweep()
+    assert [policy.enabled for policy in await old.policies()] == [False]
+
+
 # Again, twice, before, back
 
 
@@ -302,6 +315,7 @@ async def test_a_second_run_adds_nothing_and_says_so(old, kind):
     paths = old_ledgers.copied(
         old.folder, *(["rhetor/budget.db", "rhetor/rhetor.db"] if kind == "rhetor" else ["apollo"])
     )
+    hashes = old_ledgers.hashes(old.folder / "old")
     await old.migrate(kind, *paths)
     before = await old.contents()
     again = await old.migrate(kind, *paths)
@@ -310,6 +324,7 @@ async def test_a_second_run_adds_nothing_and_says_so(old, kind):
         source[each]["imported"] == 0 for source in again["sources"] for each in ("usage", "policies", "allocations")
     )
     assert again["state"] == "complete"
+    assert old_ledgers.hashes(old.folder / "old") == hashes
 
 
 @pytest.mark.parametrize("kind", ["rhetor", "apollo"])
@@ -329,11 +344,20 @@ async def test_a_rehearsal_predicts_and_writes_nothing(old, kind):
 
 async def test_two_at_once_end_as_one(old):
     paths = old_ledgers.copied(old.folder, "rhetor/budget.db", "rhetor/rhetor.db")
-    reports = await asyncio.gather(*(old.migrate("rhetor", *paths) for _ in range(2)), return_exceptions=True)
-    assert any(isinstance(report, dict) and report["state"] == "complete" for report in reports)
-    assert all(isinstance(report, dict | Conflict) for report in reports), reports
+    first, second = await asyncio.gather(*(old.migrate("rhetor", *paths) for _ in range(2)))
+    assert first == second
+    assert first["state"] == "complete"
     assert_same(await old.sums("provider"), _expected(COMBINED["usage"]["by_provider"], "provider"))
     assert len(await old.policies()) == len(COMBINED["effective_settings"])
+
+
+async def test_a_record_that_takes_a_sum_past_64_bits_is_refused_alone(old):
+    rows = [a_row(cost=9e7, timestamp=f"2025-06-10T12:00:0{second}") for second in range(3)] + [a_row(), a_row()]
+    report = await old.migrate("rhetor", old_ledgers.rhetor(old.folder / "budget.db", rows))
+    usage = report["sources"][0]["usage"]
+    refused = 2 if old.book.ledger.database.path else 0  # PostgreSQL's sums are wide enough
+    assert (usage["imported"], usage["invalid"]) == (5 - refused, refused)
+    assert all("92 million dollars" in each["reason"] for each in report["sources"][0]["rejected"])
 
 
 async def test_a_source_that_has_grown_adds_only_what_is_new(old):
@@ -419,3 +443,24 @@ async def test_a_migration_with_a_key_is_run_once(old):
     old_ledgers.rhetor(old.folder / "rhetor.db", [a_row()])
     again, replayed = await migrations.take_over(old.book.ledger, request, key="k")
     assert (again, replayed) == (first, True)
+
+
+async def test_what_came_from_apollo_counts_in_totals_only_where_it_is_asked_for(old):
+    report = await old.of_apollo()
+    ledger, facts = old.book.ledger, APOLLO["usage_records"]["from_intact_files"]
+    span: Any = {"start": "2025-01-01", "end": "2026-01-01"}
+    totals = [
+        (await summaries.usage_summary(ledger, "monthly", **span, **more))["total_tokens"]
+        for more in ({}, {"include_overlap": True}, {"budget_id": report["budget_id"]})
+    ]
+    assert totals == [0, facts["tokens"], facts["tokens"]]
+    rows = await summaries.usage_analytics(ledger, "monthly", **span, include_overlap=True)
+    assert sum(row["total_tokens"] for row in rows) == facts["tokens"]
+
+
+async def test_a_budget_that_an_adapter_made_is_the_one(old):
+    budget = await old.book.budget("Rhetor Budget", metadata={"mine": 1})
+    report = await old.migrate("rhetor", old_ledgers.rhetor(old.folder / "rhetor.db", [a_row()]))
+    assert report["budget_id"] == budget.budget_id
+    (row,) = await old.book.rows("SELECT metadata FROM budgets WHERE budget_id = ?", budget.budget_id)
+    assert json.loads(row[0]) == {"mine": 1, "imported": {"origin": "rhetor"}}

@@ -43,6 +43,7 @@ def test_a_migration_killed_at_twenty_random_steps_ends_as_one_that_was_not(data
     assert sum(Decimal(source["totals"]["cost"]) for source in report["sources"]) == Decimal(
         facts["usage"]["cost_exact"]
     )
+    assert [source["policies"]["imported"] for source in report["sources"]] == [0, 8]
     found = rows(database_url, "SELECT provider, COUNT(*) FROM usage_records GROUP BY provider")
     assert dict(found) == {each["provider"]: each["rows"] for each in facts["usage"]["by_provider"]}
     assert rows(database_url, "SELECT COUNT(*) FROM migrations") == [(1,)]

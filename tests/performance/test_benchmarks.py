@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters, fanout, load, mcp, replicas, runs
+from benchmarks import adapters, fanout, load, mcp, migrate, replicas, runs
 from benchmarks.service import Service
 
 SMALL = runs.SCALES["small"]
@@ -52,6 +52,10 @@ def test_each_call_of_an_adapter_is_measured_both_ways_and_the_ledger_is_right_a
     figures = adapters.adapters(SMALL)
     for call in ("record", "check", "allocate", "draw"):
         assert all(figures[f"{call}_{way}_ms"] > 0 for way in ("in_process", "http"))
+
+
+def test_each_row_of_an_old_ledger_is_taken_over_once():
+    assert migrate.migrate(SMALL)["acknowledged"] == SMALL.many
 
 
 def test_a_missed_goal_is_said_and_fails():

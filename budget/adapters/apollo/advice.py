@@ -52,7 +52,7 @@ def is_near(account: Account) -> bool:
 def efficiency(account: Account, provider: str, model: str, context_id: str | None, period: str) -> dict[str, Any]:
     """Output for each token in and each dollar, of a model in a period, or in one context of it."""
     said = {"provider": provider, "model": model, "period": period, "context_id": context_id}
-    whole = account.call("break_down_usage", period=period, provider=provider, model=model)
+    whole = account.call("break_down_usage", period=period, provider=provider, model=model, include_overlap=True)
     sums = whole if context_id is None else _of_context(account, provider, model, context_id, whole["start_date"])
     count = sums["record_count"]
     if not count:

@@ -174,6 +174,7 @@ class Enhanced:
             task_type=task_type,
             start_date=words.instant(start_date),
             end_date=words.instant(end_date),
+            include_overlap=True,  # Apollo's own records are what is asked for
         )
         shown: dict[str, Any] = advice.as_floats(found)
         return shown

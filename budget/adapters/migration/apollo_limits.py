@@ -49,7 +49,7 @@ def limit(fields: Mapping[str, Any], times: LocalTimes, now: int) -> FoundPolicy
         enabled = False
         notes.append(f"it ended at {fields['end_date']}: imported, and switched off")
     elif end_date is not None and enabled:
-        notes.append(f"it ends at {fields['end_date']}: Budget does not switch it off by itself")
+        notes.append(f"it ends at {fields['end_date']}: it is switched off within the hour after")
     never = _never_enforced(period, component, task_type)
     if kind == "hard_limit" and enabled:
         notes.append(never or "whether Apollo enforced it depends on its version and Python's; Budget does")

@@ -1,7 +1,6 @@
 """Sources as they may be found: damaged, locked, foreign, half written; each is named, and none is changed."""
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -12,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from budget.adapters.migration import apollo, json_lists, rhetor, snapshots
+from benchmarks.migrate import USAGE
+from budget.adapters.migration import apollo, json_lists, local_times, rhetor, snapshots
+from budget.domain import instants
 from budget.domain.importing import ImportedUsage
 from budget.domain.migrations import FoundPolicy, Rejected, SourceFailed, SourceMissing
 from tests import old_ledgers
-from tests.old_ledgers import ZONE, a_limit, a_row
+from tests.old_ledgers import ZONE, a_limit, a_row, hashes
 
 NOW = 1_764_000_000_000_000
 
@@ -30,14 +31,6 @@ def read(source):
         return usage, holds, list(contents.policies()), contents
     finally:
         contents.close()
-
-
-def hashes(folder):
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture
@@ -148,11 +141,20 @@ def test_a_truncated_database_fails_by_name_before_anything_is_used(tmp_path, si
         rhetor.Database(path).open(ZONE, NOW)
 
 
+def test_a_page_of_nonsense_within_a_database_is_found_before_anything_is_used(tmp_path):
+    path = old_ledgers.rhetor(tmp_path / "rhetor.db", [a_row(metadata="x" * 90) for _ in range(400)])
+    with Path(path).open("r+b") as file:
+        file.seek(4096 * 8)
+        file.write(bytes(range(256)) * 16)
+    with pytest.raises(SourceFailed, match=r"it is damaged|malformed"):
+        rhetor.Database(path).open(ZONE, NOW)
+
+
 def test_empty_sources_are_sources(tmp_path):
     (tmp_path / "none.db").touch()
     sqlite3.connect(tmp_path / "no_tables.db").close()
     with sqlite3.connect(tmp_path / "first.db") as connection:
-        connection.execute(old_ledgers.USAGE)
+        connection.execute(USAGE)
     connection.close()
     for name in ("none.db", "no_tables.db", "first.db"):
         assert read(rhetor.Database(str(tmp_path / name)))[:3] == ([], [], [])
@@ -263,6 +265,23 @@ def test_the_hour_that_autumn_repeats_is_the_first_of_the_two(tmp_path):
     first, second, third, zoned = [item.occurred_at for item in usage]
     assert (second - first, third - second) == (hour // 2 + 1_000_001, hour + hour // 2 - 1)
     assert (zoned, usage[3].month) == (1_749_366_000_000_000, "2025-06")
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Australia/Lord_Howe", "2025-10-05"),
+        ("Australia/Lord_Howe", "2025-04-06"),
+        (ZONE, "2025-03-09"),
+        (ZONE, "2025-11-02"),
+    ],
+)
+def test_times_around_a_change_of_clocks_are_read_as_everywhere_else(zone, day):
+    times = local_times.LocalTimes(zone)
+    for hour in range(5):
+        for minute in (0, 15, 29, 30, 45, 59):
+            text = f"{day}T{hour:02}:{minute:02}:07.000001"
+            assert times.read(text) == (instants.parse_instant(text, zone), day[:7]), text
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ def address(new_database, tmp_path_factory):
     """A service on a real socket, in a thread of its own."""
     folder = tmp_path_factory.mktemp("openapi")
     shutil.copytree(new_database, folder, dirs_exist_ok=True)
-    app = wiring.create_app(settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder)}))
+    app = wiring.create_app(
+        settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder), "BUDGET_HERMES": "off"})
+    )
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
