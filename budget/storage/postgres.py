@@ -53,16 +53,21 @@ class PostgreSQL:
         self._url = url
         self._readers_count = readers
         self._writer: AsyncEngine | None = None
+        self._writes: set[asyncio.Task[Any]] = set()
         self._readers: AsyncEngine | None = None
 
     def lock(self) -> None:
         """Replicas share the database; the locks of each transaction keep them apart (rule 6.2)."""
 
     async def write(self, function: Callable[[Connection], Result]) -> Result:
-        """Run in a transaction that sees what others commit, and commit."""
+        """Run in a transaction that sees what others commit, and commit: to the end, though the caller be cancelled."""
         if self._writer is None:
             self._writer = _engine(self._url, connections=1, writes=True)
-        return await _write(self._writer, function)
+        # A transaction that is cut leaves a useless connection, and a commit that may still come after the next.
+        writing = asyncio.create_task(_write(self._writer, function))
+        self._writes.add(writing)
+        writing.add_done_callback(self._writes.discard)
+        return await asyncio.shield(writing)
 
     async def read(self, function: Callable[[Connection], Result]) -> Result:
         """Run on one snapshot."""
@@ -99,9 +104,10 @@ class PostgreSQL:
         """What `write_now` and `read_now` open they close."""
 
     async def aclose(self) -> None:
-        """Close every connection; a server that does not answer any more keeps nobody waiting."""
+        """Finish what was begun and close every connection; a server that went silent keeps nobody waiting."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*self._writes, return_exceptions=True)
                 for engine in (self._writer, self._readers):
                     if engine is not None:
                         await engine.dispose()

@@ -1,5 +1,6 @@
 """What holds for a database of either kind, and what SQLite alone promises."""
 
+import asyncio
 import shutil
 import sqlite3
 
@@ -46,6 +47,22 @@ def test_a_closed_database_gives_its_file_back(database):
 async def test_a_reader_cannot_write(either):
     with pytest.raises(Exception, match=r"read-?only"):
         await either.read(statements.run, "DELETE FROM budgets")
+
+
+async def test_a_write_that_has_begun_is_finished_though_its_caller_goes_away(either):
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def write(connection):
+        loop.call_soon_threadsafe(begun.set)
+        statements.run(connection, "UPDATE configuration SET version = 2")
+
+    writing = asyncio.create_task(either.write(write))
+    await begun.wait()
+    writing.cancel()
+    await asyncio.wait([writing])
+    await either.write(statements.run, "UPDATE configuration SET version = version + 1")
+    assert await either.read(statements.value, VERSION) == 3
 
 
 async def test_a_write_that_fails_leaves_nothing(either):
