@@ -181,12 +181,10 @@ def _check_rates(rates: Rates) -> None:
 
 
 def _is_sane(rate: Decimal) -> bool:
-    return (
-        rate.is_finite()
-        and len(rate.as_tuple().digits) <= _EXACT.prec
-        and 0 <= rate < _MAX_RATE
-        and _places(rate) <= _MAX_PLACES
-    )
+    if not rate.is_finite() or not 0 <= rate < _MAX_RATE:
+        return False
+    _, digits, exponent = rate.as_tuple()
+    return len(digits) <= _EXACT.prec and (-int(exponent) <= _MAX_PLACES or _places(rate) <= _MAX_PLACES)
 
 
 def _precedence(price: Price) -> tuple[int, int, int, str]:

@@ -120,6 +120,7 @@ class Ledger:
             if not await self.database.read(configuration.price_list_loaded, source, version):
                 prices = await asyncio.to_thread(lambda read=read: tuple(read()))  # type: ignore[misc]
                 await self.submit(commands.LoadPrices(source=source, version=version, prices=prices), SYSTEM)
+        self._read_memory.prices = self._memory.prices  # thousands, and just read
         await self.refresh()
         await self._price_usage()
         self.bus.start()

@@ -8,6 +8,8 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import adapters, fanout, load, mcp, migrate, replicas, runs
 from benchmarks.service import Service
 
+pytestmark = pytest.mark.load
+
 SMALL = runs.SCALES["small"]
 PER_COMPARISON = (SMALL.rounds + 1) * SMALL.requests
 

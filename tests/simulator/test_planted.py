@@ -4,6 +4,8 @@ import pytest
 
 from tests.simulator.planted import BUGS, MOST_SEEDS, STEPS, first_found
 
+pytestmark = pytest.mark.load
+
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
 def test_a_planted_bug_is_found(simulator, bug):

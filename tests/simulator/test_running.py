@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from budget.simulator.running import steps_of
 
 SEEDS = 2000 if os.environ.get("BUDGET_TEST_FULL") == "1" else 300
@@ -15,8 +17,9 @@ def steps(seed, upto=STEPS):
     return steps_of(seed, range(1, upto + 1))
 
 
+@pytest.mark.load
 def test_no_seed_breaks_a_promise():
-    """As anybody would run them; in processes of their own, which nobody counts lines in: that takes twice as long."""
+    """As anybody would run them, in processes of their own."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("BUDGET_", "TEKTON_", "COVERAGE_"))
     }
