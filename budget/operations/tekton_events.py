@@ -1,5 +1,6 @@
 """Events as Tekton's components know them: the envelope that goes through Hermes (wire contract 5.1)."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -44,6 +45,8 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
 
 RESET: Final = "budget.reset"
 """A limit's window began anew. No entry says so, because nothing needs to happen: see `resets`."""
+
+NAMES: Final = tuple(sorted({RESET, *itertools.chain.from_iterable(TYPES.values())}))
 
 
 def envelopes(event: Event) -> list[dict[str, Any]]:

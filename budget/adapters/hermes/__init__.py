@@ -1,7 +1,6 @@
 """Tekton's registry: being a member of it, and telling the others through it (wire contract 6)."""
 
 import asyncio
-import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -100,7 +99,7 @@ def _metadata(url: str, endpoint: str, version: str, messages: Mapping[str, str]
             "version": "1.0",
             "endpoint": f"{endpoint}/api/mcp/message",
             "message_types": [{"message_type": name, "response_type": response} for name, response in messages.items()],
-            "events": sorted({tekton_events.RESET, *itertools.chain.from_iterable(tekton_events.TYPES.values())}),
+            "events": list(tekton_events.NAMES),
         },
         "dependencies": {"hermes": url},
     }

@@ -14,6 +14,7 @@ from budget.engine.ledger import Ledger
 from budget.engine.subscriptions import Ended, Ending, Subscription
 from budget.interfaces.mcp import resources
 from budget.log import get_logger
+from budget.operations import tekton_events
 
 log = get_logger("mcp_endpoints")
 
@@ -62,6 +63,7 @@ class Changes:
                 self._following = None
 
     async def _follow(self, subscription: Subscription) -> None:
+        looked = self._ledger.now()
         try:
             while True:
                 changed: dict[str, None] = {}
@@ -69,6 +71,9 @@ class Changes:
                 for message in await subscription.next():
                     changed.update(dict.fromkeys(resources.changed_by(message.event)))
                     list_changed = list_changed or message.event.type == "budget.created"
+                since, looked = looked, self._ledger.now()
+                if tekton_events.resets(self._ledger.configuration(), since, looked):
+                    changed[resources.events_uri(tekton_events.RESET)] = None
                 for uri in changed:
                     await self.publish(ResourceUpdated(uri=uri))
                 if list_changed:

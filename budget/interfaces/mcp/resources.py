@@ -1,4 +1,4 @@
-"""What can be read by its address: budgets with their balances, policies, prices, usage (`budget://…`)."""
+"""What can be read by its address: budgets with their balances, policies, prices, usage, events (`budget://…`)."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -6,13 +6,18 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from budget.domain.errors import NotFound
-from budget.domain.events import Event
-from budget.engine import price_queries, queries
+from budget.domain.events import Event, Filter
+from budget.engine import events, price_queries, queries
 from budget.engine.ledger import Ledger
-from budget.operations import reading, requests
+from budget.operations import reading, requests, tekton_events
 
 MOST_LISTED: Final = 100
 """Resources on a page; also the policies and limits that one resource shows."""
+
+MOST_EVENTS: Final = 1000
+"""How many of the journal's newest numbers are searched for the messages of one type."""
+
+_DAY: Final = 86_400 * 1_000_000
 
 Read = Callable[..., Awaitable[Any]]
 
@@ -76,6 +81,23 @@ async def _record(ledger: Ledger, record_id: str) -> Any:
     return await reading.get_usage(ledger, requests.GetUsage(record_id=record_id))
 
 
+async def _event_types(_: Ledger) -> Any:
+    return [{"event_type": name, "uri": events_uri(name)} for name in tekton_events.NAMES]
+
+
+async def _events(ledger: Ledger, event_type: str) -> Any:
+    if event_type not in tekton_events.NAMES:
+        raise NotFound(f"there is no event type {event_type[:200]!r}", field="uri")
+    now = ledger.now()
+    if event_type == tekton_events.RESET:
+        return tekton_events.resets(ledger.configuration(), now - _DAY, now)
+    oldest, newest = await ledger.bus.bounds()
+    wanted = Filter(types=frozenset(kind for kind, names in tekton_events.TYPES.items() if event_type in names))
+    page = await events.list_events(ledger.bus, wanted, max(oldest - 1, newest - MOST_EVENTS), MOST_EVENTS)
+    told = (envelope for event in page.events for envelope in tekton_events.envelopes(event))
+    return [envelope for envelope in told if envelope["event_type"] == event_type]
+
+
 async def _summary(ledger: Ledger, budget_id: str | None) -> Any:
     asked = requests.UsageSummaryRequest(period="monthly", budget_id=budget_id)
     return await reading.get_usage_summary(ledger, asked)
@@ -85,6 +107,7 @@ BUDGETS: Final = "budget://budgets"
 POLICIES: Final = "budget://policies"
 PRICES: Final = "budget://prices"
 USAGE: Final = "budget://usage"
+EVENTS: Final = "budget://events"
 
 TEMPLATES: Final[tuple[Template, ...]] = (
     Template(BUDGETS, "budgets", "All budgets, the default one first.", _budgets),
@@ -102,6 +125,13 @@ TEMPLATES: Final[tuple[Template, ...]] = (
     Template(PRICES + "/{provider}/{model}", "price", "The price that a usage of a model gets now.", _price),
     Template(USAGE, "usage", "What all budgets used this month.", _usage),
     Template(USAGE + "/{record_id}", "usage record", "One usage record.", _record),
+    Template(EVENTS, "event types", "What Tekton calls the things that happen here.", _event_types),
+    Template(
+        EVENTS + "/{event_type}",
+        "events",
+        "Tekton's newest messages of one type, as Hermes gets them. Subscribe to hear of each at once.",
+        _events,
+    ),
 )
 
 
@@ -150,6 +180,11 @@ def prices_uri(provider: str) -> str:
     return f"{PRICES}/{quote(provider, safe='')}"
 
 
+def events_uri(event_type: str) -> str:
+    """Where the messages of a type are."""
+    return f"{EVENTS}/{event_type}"
+
+
 # What an event changes
 
 _MOVES_BALANCES: Final = ("allocation.", "usage.")
@@ -157,6 +192,8 @@ _MOVES_BALANCES: Final = ("allocation.", "usage.")
 
 def changed_by(event: Event) -> Iterable[str]:
     """The addresses whose content is another one after this event."""
+    for name in tekton_events.TYPES.get(event.type, ()):
+        yield events_uri(name)
     if event.budget_id is not None:
         yield budget_uri(event.budget_id)
     if event.type.startswith(_MOVES_BALANCES):

@@ -154,16 +154,17 @@ async def test_resources_are_listed_and_read(connect, used):
 async def test_every_template_leads_to_something(http, connect, used):
     async with connect() as model:
         policy_id = http.get(f"/api/budgets/{used['budget_id']}/policies").json()["items"][0]["policy_id"]
-        ids = {**used, "policy_id": policy_id, "provider": "acme", "model": "m-1"}
+        ids = {**used, "policy_id": policy_id, "provider": "acme", "model": "m-1", "event_type": "budget.updated"}
         templates = [each.uri_template for each in (await model.list_resource_templates()).resource_templates]
         assert templates == [template.uri for template in resources.TEMPLATES if not template.is_fixed]
-        for uri in [*templates, resources.BUDGETS, resources.POLICIES, resources.PRICES, resources.USAGE]:
+        for uri in [*templates, *(template.uri for template in resources.TEMPLATES if template.is_fixed)]:
             (content,) = (await model.read_resource(uri.format(**ids))).contents
             assert json.loads(content.text)
 
 
 @pytest.mark.parametrize(
-    "uri", ["budget://nothing", "budget://budgets/none", "budget://budgets/a/b/c", "file:///etc/passwd"]
+    "uri",
+    ["budget://nothing", "budget://budgets/none", "budget://budgets/a/b/c", "budget://events/x", "file:///etc/passwd"],
 )
 async def test_what_is_not_there_is_an_error_with_a_problem(connect, uri):
     async with connect() as model:
@@ -184,7 +185,7 @@ async def test_a_list_of_many_budgets_comes_in_pages(connect, monkeypatch, http,
             if cursor is None:
                 break
         total = http.get("/api/v1/budgets").json()["total"]
-        assert len(found) == len(set(found)) == total + 4
+        assert len(found) == len(set(found)) == total + sum(template.is_fixed for template in resources.TEMPLATES)
         with pytest.raises(MCPError, match="cursor"):
             await model.list_resources(cursor="-1")
 
@@ -216,6 +217,20 @@ async def test_nothing_is_heard_of_what_was_not_asked_for(http, connect_now, bud
             assert await anext(heard) == ResourcesListChanged()
             await asyncio.to_thread(record, http, budget)
             assert await anext(heard) == ResourceUpdated(uri=usage)
+
+
+async def test_tekton_s_events_are_notifications_too_with_their_messages_to_read(http, connect_now, budget):
+    async with connect_now() as current:
+        uri = resources.events_uri("budget.limit_exceeded")
+        limit = {"type": "warn", "period": "monthly", "token_limit": 1, "budget_id": budget}
+        policy = (await asyncio.to_thread(http.post, "/api/policies", json=limit)).json()
+        async with current.listen(resource_subscriptions=[uri]) as heard:
+            await asyncio.to_thread(record, http, budget)
+            assert await asyncio.wait_for(anext(heard), SOON) == ResourceUpdated(uri=uri)
+            (content,) = (await current.read_resource(uri)).contents
+        newest = json.loads(content.text)[-1]
+        assert (newest["sender"], newest["event_type"]) == ("budget", "budget.limit_exceeded")
+        assert newest["payload"]["policy_id"] == policy["policy_id"]
 
 
 async def test_many_changes_are_told_a_few_times_and_the_last_one_always(http, connect_now, budget):
