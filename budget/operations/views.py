@@ -57,7 +57,7 @@ def allocation_view(hold: Hold) -> dict[str, Any]:
     used = min(hold.tokens_used, allocated)
     created = _iso(hold.created_at)
     state = hold.state
-    view = {
+    return {
         "allocation_id": hold.allocation_id,
         "budget_id": hold.budget_id,
         "context_id": hold.context_id,
@@ -91,19 +91,8 @@ def allocation_view(hold: Hold) -> dict[str, Any]:
         "last_updated": created if hold.updated_at == hold.created_at else _iso(hold.updated_at),
         "provisional_record_id": hold.provisional_record_id,
         "metadata": _EMPTY if hold.metadata == "{}" else _Raw(hold.metadata.encode()),
-        "unpriced": False,
-        "over_limit": False,
-        "provisional": False,
-        "estimated": False,
-        "late": False,
-        "partly_priced": False,
-        "total_differs": False,
-        "cost_reported": False,
-        "price_unknown": False,
+        **_flags(hold.flags),
     }
-    if hold.flags:
-        view.update(_flags(hold.flags))
-    return view
 
 
 def grant_view(grant: Grant) -> dict[str, Any]:
@@ -149,7 +138,7 @@ def usage_record_view(record: Record) -> dict[str, Any]:
     total_cost = _dollars(record.cost)
     occurred, booked, recorded = record.occurred_at, record.booked_at, record.recorded_at
     timestamp = _iso(occurred)
-    view = {
+    return {
         "record_id": record.record_id,
         "allocation_id": record.allocation_id,
         "budget_id": record.budget_id,
@@ -184,19 +173,8 @@ def usage_record_view(record: Record) -> dict[str, Any]:
         "original_cost": record.original_cost,
         "unknown_usage": None if record.unknown_usage is None else _Raw(record.unknown_usage.encode()),
         "metadata": _EMPTY if record.metadata == "{}" else _Raw(record.metadata.encode()),
-        "unpriced": False,
-        "over_limit": False,
-        "provisional": False,
-        "estimated": False,
-        "late": False,
-        "partly_priced": False,
-        "total_differs": False,
-        "cost_reported": False,
-        "price_unknown": False,
+        **_flags(record.flags),
     }
-    if record.flags:
-        view.update(_flags(record.flags))
-    return view
 
 
 def budget_view(budget: Budget, policy_ids: list[str]) -> dict[str, Any]:
