@@ -8,12 +8,12 @@ from budget.domain.errors import Invalid
 from budget.domain.periods import Window
 from budget.engine import buckets
 from budget.engine.buckets import DAY, GROUPED, Question, merged, owner_zone, total_of
-from budget.engine.queries import Filters, Source, scope_filters, span_of, zone_for
+from budget.engine.queries import Filters, Source, scope_filters, zone_for
 from budget.engine.summaries import UNKNOWN
 from budget.storage.reports import Groups, Sums
 
 FEWEST_FOR_A_SERIES = 10
-MOST_DAYS = 366
+MOST_DAYS = 367
 MOST_HOURLY_DAYS = 2
 """Above this a series is by the day."""
 
@@ -54,11 +54,11 @@ async def breakdown(
         "total_cost": money.to_dollars(total.cost),
         "record_count": total.count,
         "providers": {
-            name: {**_shown(sums), "models": _models(groups, name)}
+            name: {**buckets.shown(sums), "models": _models(groups, name)}
             for name, sums in merged(groups, lambda key: key[0] or UNKNOWN)
         },
-        "components": {name: _shown(sums) for name, sums in merged(groups, lambda key: key[2])},
-        "task_types": {name: _shown(sums) for name, sums in merged(groups, lambda key: key[3])},
+        "components": {name: buckets.shown(sums) for name, sums in merged(groups, lambda key: key[2])},
+        "task_types": {name: buckets.shown(sums) for name, sums in merged(groups, lambda key: key[3])},
         "time_series": series,
         "budget_id": budget_id,
     }
@@ -69,29 +69,15 @@ def _window(zone: str, period: str, now: int, start: str | None, end: str | None
         if period not in periods.CLOCK_PERIODS:
             raise Invalid("period", f"{period!r} has no analytics; these have: {', '.join(periods.CLOCK_PERIODS)}")
         return periods.window_at(period, zone, now)
-    asked = span_of(zone, start, end, ("start_date", "end_date"))
-    last = now + 1 if asked.end is None else asked.end
-    first = max(last - 30 * DAY, 0) if asked.start is None else asked.start
-    if last < first:
-        raise Invalid("start_date", "must not be after end_date")
-    if last - first > MOST_DAYS * DAY:
+    window = buckets.between(zone, now, start, end, ("start_date", "end_date"))
+    if window.end - window.start > MOST_DAYS * DAY:
         raise Invalid("start_date", f"at most {MOST_DAYS} days can be asked for")
-    return buckets.whole_hours(zone, first, last)
+    return window
 
 
 def _models(groups: Groups, provider: str) -> dict[str, Any]:
     own = {key: sums for key, sums in groups.items() if (key[0] or UNKNOWN) == provider}
-    return {name: _shown(sums) for name, sums in merged(own, lambda key: key[1] or UNKNOWN)}
-
-
-def _shown(sums: Sums) -> dict[str, Any]:
-    return {
-        "input_tokens": sums.input_tokens,
-        "output_tokens": sums.output_tokens,
-        "total_tokens": sums.total_tokens,
-        "cost": money.to_dollars(sums.cost),
-        "count": sums.count,
-    }
+    return {name: buckets.shown(sums) for name, sums in merged(own, lambda key: key[1] or UNKNOWN)}
 
 
 def _series(found: Groups, label: Callable[[int, str], str]) -> dict[str, list[Any]]:

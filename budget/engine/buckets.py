@@ -2,50 +2,47 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Context, Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from budget.domain import instants, periods
+from budget.domain import instants, money, periods
 from budget.domain.budgets import Budget
 from budget.domain.configuration import Configuration
 from budget.domain.errors import Invalid
 from budget.domain.periods import Window
+from budget.domain.reports import Question as Question  # noqa: PLC0414 -- what is asked of buckets
 from budget.engine.queries import span_of
 from budget.storage import reports
 from budget.storage.database import Connection
 from budget.storage.reports import START, Groups, Held, Stretch, Sums
 
 DAY = 86_400 * instants.MICROSECONDS_PER_SECOND
+DEFAULT_DAYS = 30
 MOST_GROUPS = 200
 GROUPED = ("provider", "model", "component", "task_type")
 _EXACT = Context(prec=200)
 
 
-class Question(NamedTuple):
-    """What to sum: over which instants, of which budget (None: all), narrowed by which fields."""
-
-    window: Window
-    budget_id: str | None
-    filters: dict[str, str]
-    include_overlap: bool = False
-    """Whether what Apollo recorded counts in totals over all budgets: Rhetor may have seen the same (rule 11.4)."""
-
-    @property
-    def conditions(self) -> dict[str, str | None]:
-        """The filters, the budget included."""
-        return {**self.filters, "budget_id": self.budget_id}
-
-
 def asked_window(zone: str, period: str, now: int, start: str | None, end: str | None, days: int | None) -> Window:
+    """From `start` to `end`, else the last `days` of a zone, else the current window of a period."""
     if start is not None or end is not None:
-        asked = span_of(zone, start, end, ("start_time", "end_time"))
-        last = now if asked.end is None else asked.end
-        first = max(last - (days or 30) * DAY, 0) if asked.start is None else asked.start
-        if last < first:
-            raise Invalid("start_time", "must not be after end_time")
-        return whole_hours(zone, first, last)
-    current = periods.window_at(period, zone, now)
-    if days is None:
-        return current
+        return between(zone, now, start, end, ("start_time", "end_time"), days or DEFAULT_DAYS)
+    return periods.window_at(period, zone, now) if days is None else last_days(zone, now, days)
+
+
+def between(
+    zone: str, now: int, start: str | None, end: str | None, names: tuple[str, str], days: int = DEFAULT_DAYS
+) -> Window:
+    """The whole hours from `start`, else from some days before the end, to `end`, else to now."""
+    asked = span_of(zone, start, end, names)
+    last = now + 1 if asked.end is None else asked.end
+    first = max(last - days * DAY, 0) if asked.start is None else asked.start
+    if last < first:
+        raise Invalid(names[0], f"must not be after {names[1]}")
+    return whole_hours(zone, first, last)
+
+
+def last_days(zone: str, now: int, days: int) -> Window:
+    """So many days of a zone, today the last of them."""
     today = periods.window_at("daily", zone, now)
     noon_then = today.start + DAY // 2 - (days - 1) * DAY
     return Window(periods.window_at("daily", zone, max(noon_then, 0)).start, today.end)
@@ -88,17 +85,23 @@ def stretches(configuration: Configuration, question: Question, *, hourly: bool 
     Days are those of each budget's own zone, so there is one set of stretches for each zone.
     """
     zones: dict[str, list[str]] = {}
-    asked = [budget for budget in configuration.budgets.values() if question.budget_id in (None, budget.budget_id)]
-    counted = [budget for budget in asked if question.budget_id or question.include_overlap or not overlaps(budget)]
+    asked, counted = counted_budgets(configuration, question)
     for budget in counted:
         zones.setdefault(budget.time_zone, []).append(budget.budget_id)
     found: list[Stretch] = []
     for zone, budget_ids in zones.items():
-        owners = None if len(zones) == 1 and counted == asked else tuple(budget_ids)
+        owners = None if len(zones) == 1 and len(counted) == asked else tuple(budget_ids)
         found.extend(
-            Stretch(grain, start, end, owners) for grain, start, end in _runs(zone, question.window, hourly=hourly)
+            Stretch(grain, start, end, owners) for grain, start, end in runs(zone, question.window, hourly=hourly)
         )
     return found
+
+
+def counted_budgets(configuration: Configuration, question: Question) -> tuple[int, list[Budget]]:
+    """How many budgets are asked for, and those of them that count (rule 11.4)."""
+    asked = [budget for budget in configuration.budgets.values() if question.budget_id in (None, budget.budget_id)]
+    keeps_all = question.budget_id is not None or question.include_overlap
+    return len(asked), [budget for budget in asked if keeps_all or not overlaps(budget)]
 
 
 def overlaps(budget: Budget) -> bool:
@@ -107,7 +110,8 @@ def overlaps(budget: Budget) -> bool:
     return isinstance(imported, dict) and imported.get("origin") == "apollo"
 
 
-def _runs(zone: str, window: Window, *, hourly: bool) -> Iterable[tuple[str, int, int]]:
+def runs(zone: str, window: Window, *, hourly: bool = False) -> Iterable[tuple[str, int, int]]:
+    """Grain, start and end of the buckets that make up a window by the clocks of one zone."""
     start, end = window
     first = periods.window_at("daily", zone, start)
     first_day = start if first.start == start else first.end
@@ -133,6 +137,17 @@ def total_of(groups: Groups) -> Sums:
     for sums in groups.values():
         total.add(sums)
     return total
+
+
+def shown(sums: Sums) -> dict[str, Any]:
+    """Usage as every report shows it; money in dollars."""
+    return {
+        "input_tokens": sums.input_tokens,
+        "output_tokens": sums.output_tokens,
+        "total_tokens": sums.total_tokens,
+        "cost": money.to_dollars(sums.cost),
+        "count": sums.count,
+    }
 
 
 def merged(groups: Groups, key_of: Callable[[tuple[Any, ...]], Any]) -> list[tuple[Any, Sums]]:

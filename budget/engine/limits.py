@@ -44,10 +44,12 @@ async def list_limits(
     """A row for each enabled limit, tokens and cost apart; a budget's include the global ones."""
     configuration = await ledger.refresh()
     now = ledger.now()
-    wanted = _wanted(configuration, filters)
+    wanted = wanted_by(configuration, filters)
     ids = {"per_session": context_id and f"c:{context_id}", "per_task": task_id and f"t:{task_id}"}
-    standings = await ledger.database.read(_read, configuration, wanted, ids, now)
-    rows = [row for standing in standings for row in _rows(standing, now) if filters.get("unit") in (None, row["unit"])]
+    standings = await ledger.database.read(read, configuration, wanted, ids, now)
+    rows = [
+        row for standing in standings for row in rows_of(standing, now) if filters.get("unit") in (None, row["unit"])
+    ]
     return listed(rows, page, limit)
 
 
@@ -55,14 +57,15 @@ async def snapshot(ledger: Source, filters: Filters) -> dict[str, Any]:
     """Every limit as it stands, and the number of the last event that these figures contain: go on after it."""
     configuration = await ledger.refresh()
     now = ledger.now()
-    wanted = [policy for policy in _wanted(configuration, filters) if not policy.keyed]
+    wanted = [policy for policy in wanted_by(configuration, filters) if not policy.keyed]
     seq, standings = await ledger.database.read(
-        lambda connection: (events.newest(connection), _read(connection, configuration, wanted, {}, now))
+        lambda connection: (events.newest(connection), read(connection, configuration, wanted, {}, now))
     )
-    return {"as_of_seq": seq, "limits": [row for standing in standings for row in _rows(standing, now)]}
+    return {"as_of_seq": seq, "limits": [row for standing in standings for row in rows_of(standing, now)]}
 
 
-def _wanted(configuration: Configuration, filters: Filters) -> list[Policy]:
+def wanted_by(configuration: Configuration, filters: Filters) -> list[Policy]:
+    """The enabled policies that fit; those of a budget include the global ones."""
     budget_id = filters.get("budget_id")
     if budget_id is not None:
         budget_in(configuration, budget_id)
@@ -80,13 +83,14 @@ def _wanted(configuration: Configuration, filters: Filters) -> list[Policy]:
     )
 
 
-def _read(
+def read(
     connection: Connection,
     configuration: Configuration,
     wanted: list[Policy],
     ids: Mapping[str, str | None],
     now: int,
 ) -> list[Standing]:
+    """How these policies stand, holds that are due counted as ended."""
     places = [_place(configuration, policy, ids, now) for policy in wanted]
     keys = [(place.policy.policy_id, place.window_key) for place in places if place.window_key is not None]
     found = holdings.balances(connection, keys)
@@ -109,9 +113,13 @@ def _read(
 def _place(configuration: Configuration, policy: Policy, ids: Mapping[str, str | None], now: int) -> Standing:
     if policy.keyed:
         return Standing(policy, ids[policy.period], 0, FOREVER, None)
-    zone = policy.openings[-1].time_zone if policy.openings else configuration.zone_of(policy.budget_id)
-    window = periods.window_at(policy.period, zone, now)
+    window = periods.window_at(policy.period, zone_of(configuration, policy), now)
     return Standing(policy, window.key, window.start, window.end, None)
+
+
+def zone_of(configuration: Configuration, policy: Policy) -> str:
+    """The zone in which a policy's windows lie now."""
+    return policy.openings[-1].time_zone if policy.openings else configuration.zone_of(policy.budget_id)
 
 
 def _dropped(connection: Connection, places: list[Standing], found: Mapping[Place, Amounts]) -> dict[Place, Amounts]:
@@ -147,7 +155,8 @@ def due_changes(configuration: Configuration, due: list[Hold], now: int) -> dict
     return changes
 
 
-def _rows(standing: Standing, now: int) -> list[dict[str, Any]]:
+def rows_of(standing: Standing, now: int) -> list[dict[str, Any]]:
+    """A row for each of a policy's two limits."""
     policy = standing.policy
     rows = []
     if policy.token_limit is not None:

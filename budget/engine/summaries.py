@@ -12,7 +12,7 @@ from budget.domain.periods import Window
 from budget.domain.policies import SCOPE_FIELDS, Policy
 from budget.engine import buckets
 from budget.engine.buckets import DAY, GROUPED, Question, asked_window, local_date, merged, owner_zone, plain, total_of
-from budget.engine.queries import Filters, Source, budget_in, scope_filters, span_of, zone_for
+from budget.engine.queries import Filters, Source, budget_in, scope_filters, zone_for
 from budget.storage.reports import Groups, Held, Sums
 
 UNKNOWN = "unknown"
@@ -20,6 +20,7 @@ UNKNOWN = "unknown"
 
 MOST_ROWS = 10_000
 MOST_DAYS = 400
+MOST_HOURLY_DAYS = 93
 TOP = 5
 
 _DEFAULT_DAYS = {"hourly": 1, "daily": 7, "weekly": 56, "monthly": 366}
@@ -200,17 +201,7 @@ def _daily(
 
 
 def _groups(groups: Groups, at: int) -> dict[str, dict[str, Any]]:
-    return {key: _group(sums) for key, sums in merged(groups, lambda key: key[at] or UNKNOWN)}
-
-
-def _group(sums: Sums) -> dict[str, Any]:
-    return {
-        "input_tokens": sums.input_tokens,
-        "output_tokens": sums.output_tokens,
-        "total_tokens": sums.total_tokens,
-        "cost": money.to_dollars(sums.cost),
-        "count": sums.count,
-    }
+    return {key: buckets.shown(sums) for key, sums in merged(groups, lambda key: key[at] or UNKNOWN)}
 
 
 def _part(sums: Sums, total: Sums) -> dict[str, Any]:
@@ -236,14 +227,10 @@ async def usage_analytics(
     """A row for each bucket of the period, provider, model and component, oldest first."""
     configuration = await ledger.refresh()
     zone = zone_for(configuration, budget_id)
-    asked = span_of(zone, start, end, ("start_date", "end_date"))
-    last = ledger.now() + 1 if asked.end is None else asked.end
-    first = max(last - _DEFAULT_DAYS[_clock_period(period)] * DAY, 0) if asked.start is None else asked.start
-    if last < first:
-        raise Invalid("start_date", "must not be after end_date")
-    if period == "hourly" and last - first > 92 * DAY:
-        raise Invalid("start_date", "by the hour at most 92 days can be asked for")
-    window = buckets.whole_hours(zone, first, last)
+    names, days = ("start_date", "end_date"), _DEFAULT_DAYS[_clock_period(period)]
+    window = buckets.between(zone, ledger.now(), start, end, names, days)
+    if period == "hourly" and window.end - window.start > MOST_HOURLY_DAYS * DAY:
+        raise Invalid("start_date", f"by the hour at most {MOST_HOURLY_DAYS} days can be asked for")
     question = Question(window, budget_id, scope_filters(filters), include_overlap)
     found = await ledger.database.read(buckets.read_series, configuration, question, hourly=period == "hourly")
     rows: dict[tuple[str, str, str, str], Sums] = {}

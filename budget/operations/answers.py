@@ -97,6 +97,8 @@ _RECORD = _FLAGS + (
     "metadata:o"
 )
 
+_REPORT = "start:s end:s time_zone:s budget_id:s? by:S bucket:s? rows:l totals:o coverage:o source:s zone_changes:l"
+
 ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     "Allocation": answer_schema("A hold on tokens and money.", _ALLOCATION),
     "Grant": answer_schema(
@@ -178,6 +180,17 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "Usage by provider and model, component and task type; the series is null where it would say little.",
         "period:s start_date:s end_date:s total_input_tokens:i total_output_tokens:i total_tokens:i total_cost:n "
         "record_count:i providers:o components:o task_types:o time_series:o? budget_id:s?",
+    ),
+    "Report": answer_schema(
+        "Usage by fields and buckets; `totals` is all of it. `source` says whether rollups or records were added up, "
+        "`zone_changes` which budgets' days were cut otherwise before.",
+        _REPORT,
+    ),
+    "ReportTrend": answer_schema("A report as a series, with every bucket.", _REPORT + " buckets:l"),
+    "ReportTop": answer_schema("What was used most, and the others together.", _REPORT + " unit:s others:o"),
+    "ReportBurnDown": answer_schema(
+        "What was left of each limit after each bucket; `totals` is what the budget used in the period.",
+        _REPORT + " period:s limits:l",
     ),
     "Limit": answer_schema(
         "A limit with what is used, held and free in its window now, in its own unit: tokens or dollars.",

@@ -31,17 +31,11 @@ async def break_down_usage(ledger: Ledger, asked: BreakDownUsage) -> dict[str, A
 
     Of the current window of the period, or from `start_date` to `end_date`; of all budgets unless one is named.
     """
-    filters = {
-        "provider": reading.lower(asked.provider),
-        "model": asked.model,
-        "component": asked.component,
-        "task_type": asked.task_type,
-    }
     return await analytics.breakdown(
         ledger,
         vocabulary.period(asked.period),
         budget_id=asked.budget_id,
-        filters=filters,
+        filters=reading.narrowed(asked, "provider", "model", "component", "task_type"),
         start=asked.start_date,
         end=asked.end_date,
         include_overlap=asked.include_overlap,

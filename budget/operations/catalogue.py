@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from budget.domain import commands
-from budget.operations import batches, breakdown, event_reading, migrating, reading, requests, views, writing
+from budget.operations import batches, breakdown, event_reading, migrating, reading, reports, requests, views, writing
 from budget.operations.answers import array, one, page
 from budget.operations.writing import Query, Run, querying, submitting
 
@@ -222,6 +222,12 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
     _query("list_summaries", requests.ListSummaries, array("SummaryRow"), reading.list_summaries),
     _query("list_analytics", requests.ListAnalytics, array("AnalyticsRow"), reading.list_analytics),
     _query("break_down_usage", breakdown.BreakDownUsage, one("Breakdown"), breakdown.break_down_usage),
+    # Reports
+    _query("report_summary", reports.ReportSummary, one("Report"), reports.report_summary),
+    _query("report_trend", reports.ReportTrend, one("ReportTrend"), reports.report_trend),
+    _query("report_top", reports.ReportTop, one("ReportTop"), reports.report_top),
+    _query("report_burn_down", reports.ReportBurnDown, one("ReportBurnDown"), reports.report_burn_down),
+    _query("report_coverage", reports.ReportCoverage, one("Report"), reports.report_coverage),
     # Alerts and decisions
     _query("list_events", event_reading.ListEvents, one("Events"), event_reading.list_events),
     _query("get_snapshot", event_reading.GetSnapshot, one("Snapshot"), event_reading.get_snapshot),

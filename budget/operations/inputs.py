@@ -1,5 +1,6 @@
 """How a request of the catalogue is read from JSON or from query parameters, and described as a JSON schema."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,11 +21,11 @@ def from_body(operation: Operation, body: bytes, path_fields: Mapping[str, str] 
     return _whole(parser.parse(body, lenient=lenient or operation.lenient, **path_fields))
 
 
-def from_texts(operation: Operation, texts: Mapping[str, str]) -> Any:
-    """The request that parameters hold, each of them text."""
+def from_texts(operation: Operation, texts: Mapping[str, str | list[str]]) -> Any:
+    """The request that parameters hold, each of them text, or several texts under one name."""
     for name in texts:
-        if name not in operation.request.__struct_fields__:
-            accepted = ", ".join(sorted(operation.request.__struct_fields__)) or "none"
+        if name not in operation.request.__struct_encode_fields__:
+            accepted = ", ".join(sorted(operation.request.__struct_encode_fields__)) or "none"
             raise Invalid(name[:200], f"is not a parameter of this request; it takes: {accepted}")
     try:
         value = msgspec.convert(dict(texts), operation.request, strict=False)
@@ -41,6 +42,13 @@ def _whole(value: Struct) -> Struct:
         if not getattr(value, name):
             raise Invalid(name, "is required")
     return value
+
+
+@functools.cache
+def lists_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields that a parameter may give several times."""
+    fields = schema_of(kind)["properties"].items()
+    return frozenset(name for name, described in fields if described.get("type") == "array")
 
 
 _ids: dict[type, tuple[str, ...]] = {}

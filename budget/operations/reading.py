@@ -1,7 +1,7 @@
 """The queries of the catalogue: each takes the ledger and a request, and gives what goes out."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from budget.domain import commands, periods, text_estimates, vocabulary
 from budget.domain.entries import ANONYMOUS
@@ -72,16 +72,8 @@ async def list_limits(ledger: Ledger, asked: requests.ListLimits) -> Answer:
     `free` is limit − used − held and may be below zero. A session's or task's figures need its `context_id` or
     `task_id`. A forecast is null while the window is too young for one. A budget's include the global ones.
     """
-    filters = {
-        "budget_id": asked.budget_id,
-        "period": canonical(vocabulary.period, asked.period),
-        "type": canonical(vocabulary.policy_type, asked.type),
-        "unit": one_of(asked.unit, UNITS, "unit"),
-        "tier": canonical(vocabulary.tier, asked.tier),
-        "provider": lower(asked.provider),
-        "model": asked.model,
-        "component": asked.component,
-        "task_type": asked.task_type,
+    filters = narrowed(asked, "budget_id", "period", "type", "tier", "provider", "model", "component", "task_type") | {
+        "unit": one_of(asked.unit, UNITS, "unit")
     }
     found = await limits.list_limits(
         ledger, filters, asked.page, asked.limit, context_id=asked.context_id, task_id=asked.task_id
@@ -94,16 +86,7 @@ async def list_limits(ledger: Ledger, asked: requests.ListLimits) -> Answer:
 
 async def list_policies(ledger: Ledger, asked: requests.ListPolicies) -> Answer:
     """Policies of all budgets and global ones, oldest first; with `budget_id` that budget's own."""
-    filters = {
-        "budget_id": asked.budget_id,
-        "type": canonical(vocabulary.policy_type, asked.type),
-        "period": canonical(vocabulary.period, asked.period),
-        "tier": canonical(vocabulary.tier, asked.tier),
-        "provider": lower(asked.provider),
-        "model": asked.model,
-        "component": asked.component,
-        "task_type": asked.task_type,
-    }
+    filters = narrowed(asked, "budget_id", "type", "period", "tier", "provider", "model", "component", "task_type")
     found = await queries.list_policies(ledger, filters, asked.page, asked.limit, enabled=asked.enabled)
     return page_of(found, asked, views.policy_view)
 
@@ -118,15 +101,7 @@ async def get_policy(ledger: Ledger, asked: requests.GetPolicy) -> Answer:
 
 async def list_allocations(ledger: Ledger, asked: requests.ListAllocations) -> Answer:
     """Allocations, newest first."""
-    filters = {
-        "budget_id": asked.budget_id,
-        "context_id": asked.context_id,
-        "component": asked.component,
-        "tier": canonical(vocabulary.tier, asked.tier),
-        "provider": lower(asked.provider),
-        "model": asked.model,
-        "task_type": asked.task_type,
-    }
+    filters = narrowed(asked, "budget_id", "context_id", "component", "tier", "provider", "model", "task_type")
     found = await queries.list_allocations(ledger, filters, asked.page, asked.limit, is_active=asked.is_active)
     return page_of(found, asked, views.allocation_view)
 
@@ -158,15 +133,7 @@ async def list_usage(ledger: Ledger, asked: requests.ListUsage) -> Answer:
     `total` is exact where sums are kept for the filters, else counted to 10,000 (`total_exact` says which). The first
     page has `top_usage`: the models that cost most in 30 days.
     """
-    filters = {
-        "budget_id": asked.budget_id,
-        "context_id": asked.context_id,
-        "allocation_id": asked.allocation_id,
-        "component": asked.component,
-        "provider": lower(asked.provider),
-        "model": asked.model,
-        "task_type": asked.task_type,
-    }
+    filters = narrowed(asked, "budget_id", "context_id", "allocation_id", "component", "provider", "model", "task_type")
     found = await queries.list_records(
         ledger,
         filters,
@@ -192,13 +159,7 @@ async def get_usage_summary(ledger: Ledger, asked: requests.UsageSummaryRequest)
 
     Without a budget it covers all of them. Unknown fields are ignored.
     """
-    filters = {
-        "tier": canonical(vocabulary.tier, asked.tier),
-        "provider": lower(asked.provider),
-        "component": asked.component,
-        "model": asked.model,
-        "task_type": asked.task_type,
-    }
+    filters = narrowed(asked, "tier", "provider", "component", "model", "task_type")
     return await summaries.usage_summary(
         ledger,
         vocabulary.period(asked.period),
@@ -213,19 +174,14 @@ async def get_usage_summary(ledger: Ledger, asked: requests.UsageSummaryRequest)
 
 async def list_summaries(ledger: Ledger, asked: requests.ListSummaries) -> list[Answer]:
     """One row for the current window of the budget (by default the default one); usage is a ratio."""
-    filters = {
-        "tier": canonical(vocabulary.tier, asked.tier),
-        "provider": lower(asked.provider),
-        "component": asked.component,
-        "task_type": asked.task_type,
-    }
+    filters = narrowed(asked, "tier", "provider", "component", "task_type")
     period = vocabulary.period(asked.period)
     return await summaries.summary_rows(ledger, period, budget_id=asked.budget_id, filters=filters)
 
 
 async def list_analytics(ledger: Ledger, asked: requests.ListAnalytics) -> list[Answer]:
     """One row for each hour, day, week or month, provider, model and component; by default of the last 7 days."""
-    filters = {"provider": lower(asked.provider), "model": asked.model, "component": asked.component}
+    filters = narrowed(asked, "provider", "model", "component")
     return await summaries.usage_analytics(
         ledger,
         vocabulary.period(asked.period),
@@ -372,9 +328,22 @@ def clock_period(word: str) -> str:
     return found
 
 
-def canonical(word_of: Callable[[str], str], word: str | None) -> str | None:
-    """The canonical word for a tier, a period or a type, if one is given (wire contract 10)."""
-    return None if word is None else word_of(word)
+_CANONICAL: Final[Mapping[str, Callable[[str], str]]] = {
+    "tier": vocabulary.tier,
+    "period": vocabulary.period,
+    "type": vocabulary.policy_type,
+    "provider": str.lower,
+}
+
+
+def narrowed(asked: Any, *fields: str) -> dict[str, str | None]:
+    """These fields of a request, by the words in which they are kept (wire contract 10)."""
+    return {
+        field: _CANONICAL[field](value)
+        if (value := getattr(asked, field)) is not None and field in _CANONICAL
+        else value
+        for field in fields
+    }
 
 
 def one_of(word: str | None, words: Sequence[str], field: str) -> str | None:

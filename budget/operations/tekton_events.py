@@ -7,6 +7,7 @@ from typing import Any, Final
 from budget.domain import instants, periods
 from budget.domain.configuration import Configuration
 from budget.domain.events import Event
+from budget.engine import limits
 from budget.operations.event_views import data_view
 from budget.operations.identity import COMPONENT
 
@@ -68,8 +69,7 @@ def resets(configuration: Configuration, since: int, until: int) -> list[dict[st
     for policy in configuration.policies.values():
         if not policy.enabled or policy.keyed:
             continue
-        zone = policy.openings[-1].time_zone if policy.openings else configuration.zone_of(policy.budget_id)
-        window = periods.window_at(policy.period, zone, until)
+        window = periods.window_at(policy.period, limits.zone_of(configuration, policy), until)
         if window.start > since:
             found.setdefault((policy.budget_id, policy.period), (window, []))[1].append(policy.policy_id)
     return [

@@ -195,6 +195,13 @@ def pairs(connection: Connection, values: Iterable[tuple[str, str]]) -> tuple[st
     return f"({table}) AS wanted", (_as_json(values),)
 
 
+def text_of(connection: Connection, column: str) -> str:
+    """The text that a JSON object in a column has under a name, which is the expression's one parameter."""
+    if shares(connection):
+        return f"(CAST({column} AS json) ->> CAST(? AS text))"
+    return f"(SELECT value FROM json_each({column}) WHERE key = ?)"
+
+
 def telling(connection: Connection, column: str) -> str:
     """The end of an UPDATE that lets the other replicas hear of a column's new value once it is committed."""
     return f" RETURNING pg_notify('{CHANNEL}', CAST({column} AS text))" if shares(connection) else ""

@@ -38,7 +38,7 @@ async def _status(asked: Asked) -> Answer:
             "all" if tier is None else names[tier]: _tier(await _row(asked, payload, period, tier)) for tier in wanted
         }
         return {**shared, "tiers": tiers}
-    tier = reading.canonical(vocabulary.tier, payload.tier)
+    tier = reading.narrowed(payload, "tier")["tier"]
     return {**shared, "summaries": [_summary(await _row(asked, payload, period, tier))]}
 
 

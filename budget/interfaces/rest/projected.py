@@ -26,10 +26,14 @@ def reads_query(route: Route) -> bool:
 def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
     operation = BY_NAME[route.operation]
     from_query = reads_query(route)
+    lists = inputs.lists_of(operation.request) if from_query else frozenset()
+
+    def several(request: Request) -> dict[str, list[str]]:
+        return {name: request.query_params.getlist(name) for name in lists if name in request.query_params}
 
     async def endpoint(request: Request) -> Response:
         if from_query:
-            asked = inputs.from_texts(operation, {**request.query_params, **_path(request)})
+            asked = inputs.from_texts(operation, {**request.query_params, **several(request), **_path(request)})
         else:
             for name in request.query_params:
                 raise Invalid(name[:200], "is not a parameter of this request; it takes: none")

@@ -1,0 +1,186 @@
+"""Reports: usage grouped by any two fields over time, to the unit what the ledger says, each with its coverage."""
+
+from typing import Any, Final, NamedTuple
+
+from budget.domain import instants, periods
+from budget.domain import reports as rules
+from budget.domain.configuration import Configuration
+from budget.domain.errors import Invalid
+from budget.domain.periods import Window
+from budget.domain.reports import Cut, Question
+from budget.engine import buckets, report_sources
+from budget.engine.queries import Source, moment, zone_for
+from budget.engine.summaries import coverage
+from budget.storage import reports
+from budget.storage.database import Connection
+from budget.storage.reports import Held, Sums
+
+MOST_ROWS: Final = 10_000
+
+Answer = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """What a report is of, as the caller said it."""
+
+    by: tuple[str, ...] = ()
+    bucket: str | None = None
+    period: str | None = None
+    start: str | None = None
+    end: str | None = None
+    time_zone: str | None = None
+    budget_id: str | None = None
+    filters: dict[str, str] = {}  # noqa: RUF012 -- only read
+    include_overlap: bool = False
+
+
+class Report(NamedTuple):
+    """The sums, and what they are of."""
+
+    question: Question
+    cut: Cut
+    zone: str
+    bucket: str | None
+    found: report_sources.Found
+    held: Held
+    names: dict[str, str]
+
+    @property
+    def total(self) -> Sums:
+        """All of it."""
+        return buckets.total_of(self.found.groups)
+
+
+async def summary(ledger: Source, asked: Asked) -> Answer:
+    """What was used, by fields, and in buckets if one is given; what cost most comes first in each bucket."""
+    report = await read(ledger, asked)
+    return view(report, _rows(report, list(report.found.groups)))
+
+
+async def trend(ledger: Source, asked: Asked) -> Answer:
+    """What was used in each bucket, oldest first, and all buckets, those without usage included."""
+    report = await read(ledger, asked._replace(bucket=asked.bucket or "day"))
+    windows = [{"start": instants.iso(each.start), "end": instants.iso(each.end)} for each in report.cut.windows]
+    return {**view(report, _rows(report, list(report.found.groups))), "buckets": windows}
+
+
+async def top(ledger: Source, asked: Asked, unit: str, limit: int) -> Answer:
+    """What was used most, with its share of all; and what all the others come to."""
+    report = await read(ledger, asked)
+    groups, total = report.found.groups, report.total
+    whole = _measure(unit, total)
+
+    def share(sums: Sums) -> float:
+        return round(_measure(unit, sums) / whole, 6) if whole else 0.0
+
+    order = sorted(groups, key=lambda key: (-_measure(unit, groups[key]), _sortable(key)))
+    rows = [{**_row(report, key, groups[key]), "share": share(groups[key])} for key in order[:limit]]
+    others = buckets.total_of({key: groups[key] for key in order[limit:]})
+    return {**view(report, rows), "unit": unit, "others": {**buckets.shown(others), "share": share(others)}}
+
+
+async def how_far(ledger: Source, asked: Asked) -> Answer:
+    """How far the figures can be trusted, by fields; what has most tokens without a price comes first."""
+    report = await read(ledger, asked)
+    groups = report.found.groups
+    order = sorted(groups, key=lambda key: (key[0], -groups[key].unpriced_tokens, _sortable(key)))
+    return view(report, [{**_row(report, key, groups[key]), **_trust(groups[key])} for key in order])
+
+
+# Reading
+
+
+async def read(ledger: Source, asked: Asked) -> Report:
+    """The sums that answer a question, on one snapshot."""
+    configuration = await ledger.refresh()
+    zone = zone_of(configuration, asked.budget_id, asked.time_zone)
+    now = ledger.now()
+    window = window_of(zone, now, asked.period, asked.start, asked.end)
+    question = Question(window, asked.budget_id, asked.filters, asked.include_overlap)
+    cut = Cut(rules.fields_of(asked.by), rules.windows_of(asked.bucket, zone, window))
+    found, held = await ledger.database.read(_read, configuration, question, cut, now)
+    names = {budget.budget_id: budget.name for budget in configuration.budgets.values()}
+    return Report(question, cut, zone, asked.bucket, found, held, names)
+
+
+def _read(
+    connection: Connection, configuration: Configuration, question: Question, cut: Cut, now: int
+) -> tuple[report_sources.Found, Held]:
+    found = report_sources.read(connection, configuration, question, cut)
+    return found, reports.held(connection, now, question.conditions, *question.window)
+
+
+def zone_of(configuration: Configuration, budget_id: str | None, asked: str | None) -> str:
+    """The zone asked for, else the budget's."""
+    own = zone_for(configuration, budget_id)
+    if asked is None:
+        return own
+    if not periods.zone_exists(asked):
+        raise Invalid("time_zone", f"{asked[:60]!r} is not the name of an IANA time zone, such as UTC or Europe/Berlin")
+    return asked
+
+
+def window_of(zone: str, now: int, period: str | None, start: str | None, end: str | None) -> Window:
+    """The whole hours asked for, else the current window of a period, else the last 30 days."""
+    if start is None and end is None:
+        if period is None:
+            return buckets.last_days(zone, now, buckets.DEFAULT_DAYS)
+        return periods.window_at(period, zone, now)
+    if period is not None:
+        raise Invalid("period", "is the current one: leave it out beside from and to")
+    if start is not None and moment(zone, start, "from") > now:
+        raise Invalid("from", "is yet to come")
+    return buckets.between(zone, now, start, end, ("from", "to"))
+
+
+# Showing
+
+
+def view(report: Report, rows: list[Answer]) -> Answer:
+    """What all reports have in common."""
+    if len(rows) > MOST_ROWS:
+        raise Invalid("by", f"more than {MOST_ROWS:,} rows; ask for fewer days, longer buckets, or for `top`")
+    window, total = report.question.window, report.total
+    return {
+        "start": instants.iso(window.start),
+        "end": instants.iso(window.end),
+        "time_zone": report.zone,
+        "budget_id": report.question.budget_id,
+        "by": list(report.cut.by),
+        "bucket": report.bucket,
+        "rows": rows,
+        "totals": buckets.shown(total),
+        "coverage": coverage(total, report.held),
+        "source": report.found.source,
+        "zone_changes": [{**change._asdict(), "at": instants.iso(change.at)} for change in report.found.zone_changes],
+    }
+
+
+def _rows(report: Report, keys: list[tuple[Any, ...]]) -> list[Answer]:
+    groups = report.found.groups
+    order = sorted(keys, key=lambda key: (key[0], -groups[key].cost, -groups[key].total_tokens, _sortable(key)))
+    return [_row(report, key, groups[key]) for key in order]
+
+
+def _row(report: Report, key: tuple[Any, ...], sums: Sums) -> Answer:
+    at, *values = key
+    fields = dict(zip(report.cut.by, values, strict=True))
+    if "budget" in fields:
+        fields["budget_name"] = report.names.get(fields["budget"])
+    window = report.cut.windows[at]
+    return {**fields, "start": instants.iso(window.start), "end": instants.iso(window.end), **buckets.shown(sums)}
+
+
+def _trust(sums: Sums) -> Answer:
+    said = coverage(sums, Held(0, 0, 0, 0))
+    names = ("priced_ratio", "estimated_ratio", "unresolved_count", "unresolved_cost")
+    counters = ("unpriced_count", "unpriced_tokens", "estimated_count", "estimated_tokens")
+    return {name: said[name] for name in names} | {name: getattr(sums, name) for name in counters}
+
+
+def _measure(unit: str, sums: Sums) -> int:
+    return sums.total_tokens if unit == "tokens" else sums.cost
+
+
+def _sortable(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
+    return tuple((value is None, value or "") for value in key[1:])
