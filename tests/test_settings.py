@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from budget import settings
+from budget.interfaces.cli import profiles
 from budget.settings import KNOWN_VARIABLES, SettingsError, Treatment, load
 
 
@@ -226,4 +227,5 @@ def test_the_table_names_each_variable_once_and_every_one_that_is_read(monkeypat
     loaded(BUDGET_UNPRICED="refuse", BUDGET_DATABASE_URL="sqlite:///b.db")
     honoured = {variable.name for variable in KNOWN_VARIABLES if variable.treatment is Treatment.HONOURED}
     by_the_scripts = {"BUDGET_VENV", "BUDGET_TEST_FULL"}
-    assert read | by_the_scripts | {"HOME"} == honoured
+    by_the_command = {"BUDGET_PROFILE", "BUDGET_CONFIG", *(setting.variable for setting in profiles.SETTINGS.values())}
+    assert read | by_the_scripts | by_the_command | {"HOME"} == honoured

@@ -5,13 +5,14 @@ import json
 from typing import Any
 
 from budget.domain.errors import Invalid
+from budget.interfaces.cli.parsers import Parser
 from budget.settings import Settings
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_commands(parser: Parser) -> None:
     """The commands of `budget db`."""
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    copy = commands.add_parser("copy", help="copy a ledger into an empty database of either kind, and verify both")
+    commands = parser.commands()
+    copy = commands.add("copy", help="copy a ledger into an empty database of either kind, and verify both")
     copy.add_argument("source", metavar="FROM", help="an SQLite file, or a URL as BUDGET_DATABASE_URL takes it")
     copy.add_argument("target", metavar="TO", help="likewise; it must be empty")
     copy.set_defaults(run=_copy)

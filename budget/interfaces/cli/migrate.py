@@ -16,10 +16,11 @@ from typing import Any
 
 from budget.domain.errors import BudgetError
 from budget.domain.instants import zone_exists
+from budget.interfaces.cli import exits
+from budget.interfaces.cli.parsers import Parser
 from budget.settings import Settings
 
-STATUS = {"complete": 0, "undone": 0, "partial": 3, "failed": 4}
-"""Exit statuses; 1 is any other failure, 2 a wrong command line."""
+STATUS = {"complete": exits.DONE, "undone": exits.DONE, "partial": exits.PARTIAL, "failed": exits.UNREADABLE}
 
 PATIENCE_SECONDS = 24 * 3600.0
 EVERY = 10_000
@@ -27,11 +28,11 @@ EVERY = 10_000
 Work = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_commands(parser: Parser) -> None:
     """The commands of `budget migrate`."""
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.commands()
     for kind, what in (("rhetor", "databases (budget.db, rhetor.db)"), ("apollo", "folders (budget_data)")):
-        command = commands.add_parser(kind, help=f"take over {kind.capitalize()}'s {what}")
+        command = commands.add(kind, help=f"take over {kind.capitalize()}'s {what}")
         command.add_argument("paths", nargs="*", metavar="PATH", help="default: the usual places")
         command.add_argument("--dry-run", action="store_true", help="write nothing, and say what would be")
         command.add_argument("--time-zone", metavar="TZ", help="of the old timestamps (default: this machine's)")
@@ -39,7 +40,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--report", type=Path, metavar="FILE", help="write the report there, too, as JSON")
         _shared(command)
         command.set_defaults(run=_migrate, kind=kind)
-    undo = commands.add_parser("undo", help="take a migration back by correcting entries")
+    undo = commands.add("undo", help="take a migration back by correcting entries")
     undo.add_argument("migration_id", metavar="ID")
     _shared(undo)
     undo.set_defaults(run=_undo)

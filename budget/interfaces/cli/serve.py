@@ -1,5 +1,6 @@
 """`budget serve`: the service on one port, until it is told to stop; what was accepted is finished first."""
 
+import argparse
 import asyncio
 import gc
 import logging
@@ -14,7 +15,8 @@ import uvicorn
 from uvicorn.importer import import_from_string
 
 from budget import log
-from budget.settings import Settings, SettingsError
+from budget.interfaces.cli.parsers import Parser
+from budget.settings import KNOWN_VARIABLES, Settings, SettingsError, Treatment
 
 BACKLOG = 2048
 GRACE_SECONDS = 8
@@ -39,7 +41,19 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(settings: Settings) -> int:
+def add_commands(parser: Parser) -> None:
+    """It takes nothing: the variables that its help lists say what it does."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    rows = (
+        f"  {variable.name:<38} {variable.meaning} (default: {variable.default or 'none'})"
+        for variable in KNOWN_VARIABLES
+        if variable.treatment is Treatment.HONOURED
+    )
+    parser.epilog = "environment variables:\n" + "\n".join(rows)
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, _: argparse.Namespace | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit status is 0 when it stopped as told."""
     log.configure(settings)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells of each part it loads

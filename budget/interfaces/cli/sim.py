@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from budget import log
+from budget.interfaces.cli.parsers import Parser
 from budget.settings import Settings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 MOST_STEPS = 100_000
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_commands(parser: Parser) -> None:
     """What `budget sim` can be told."""
     parser.add_argument("--seed", type=_count, default=0, metavar="N", help="the first seed (default: 0)")
     parser.add_argument("--seeds", type=_positive, default=1, metavar="K", help="so many seeds from there (default: 1)")
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-shrink", action="store_true", help="leave a failing run as long as it is")
     parser.add_argument("--json", action="store_true", help="one JSON document in the place of lines")
+    parser.set_defaults(run=run)
 
 
 def run(settings: Settings, given: argparse.Namespace) -> int:

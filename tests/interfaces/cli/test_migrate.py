@@ -71,7 +71,7 @@ def test_a_rehearsal_on_a_ledger_writes_nothing_to_it(place, capsys):
 
 @pytest.mark.parametrize(
     ("rows", "more", "status"),
-    [([a_row()], [], 0), ([a_row(timestamp="?")], [], 3), ([a_row()], ["nowhere.db"], 3), (None, ["nowhere.db"], 4)],
+    [([a_row()], [], 0), ([a_row(timestamp="?")], [], 6), ([a_row()], ["nowhere.db"], 6), (None, ["nowhere.db"], 7)],
 )
 def test_the_exit_status_says_whether_all_was_accounted_for(place, capsys, rows, more, status):
     paths = [] if rows is None else [old_ledgers.rhetor(place / "rhetor.db", rows)]

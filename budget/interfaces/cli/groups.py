@@ -1,0 +1,42 @@
+"""What stands after `budget`, one row each: a word, what it is for, and the module that adds what follows it.
+
+A module is loaded when its word is used, so that `budget --help` need load none. To add a group: a row here, and in
+the module `add_commands(parser)`, which gives the parser commands (`parser.commands()`) or, where there are none,
+arguments and `set_defaults(run=…)`. `run(settings, given)` gives an exit status of `exits`.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Group(NamedTuple):
+    """One word of the command line."""
+
+    name: str
+    help: str
+    module: str
+    asks: bool = True
+    """Whether it asks a running service, so that it takes `--api-url`, `--format` and what goes with them."""
+
+
+GROUPS: Final = (
+    Group("check", "ask whether a call may be made; nothing is held", "projected"),
+    Group("budgets", "named containers of limits and usage", "projected"),
+    Group("policies", "what limits a budget, in which period, for whom", "projected"),
+    Group("limits", "what is used, held and free in every limit", "projected"),
+    Group("allocations", "holds on tokens and money, before a call and after it", "projected"),
+    Group("usage", "what calls really used: record, list, correct", "projected"),
+    Group("prices", "what models cost, and since when", "projected"),
+    Group("models", "the table of models and their tiers", "projected"),
+    Group("alerts", "levels that limits have reached", "projected"),
+    Group("events", "what happened, in order", "projected"),
+    Group("decisions", "why a request was granted or refused", "projected"),
+    Group("recommend", "cheaper models for a call", "projected"),
+    Group("completion", "the script that makes a shell complete these commands", "completion", asks=False),
+    Group("call", "any operation of the service by its name", "call"),
+    Group("serve", "run the service; it is configured by BUDGET_* variables", "serve", asks=False),
+    Group("verify", "rebuild every figure from the journal and compare; reads only", "verify", asks=False),
+    Group("db", "the database itself: upgrade it, or copy it to another one", "database", asks=False),
+    Group("migrate", "take over what Rhetor or Apollo left on disk", "migrate", asks=False),
+    Group("sim", "try to break the promises, from seeds, on databases of its own", "sim", asks=False),
+    Group("start", "Tekton's word for serve", "serve", asks=False),
+)
