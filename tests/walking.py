@@ -63,6 +63,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "report_summary": {"by": ["model", "user"], "from": "2026-11-20"},
     "report_trend": {"by": ["provider"], "bucket": "hour", "period": "daily"},
     "report_top": {"by": ["component"], "time_zone": "Europe/Berlin"},
+    "report_forecast": {"by": ["model"], "period": "weekly"},
     "report_burn_down": {"period": "daily", "unit": "cost"},
     "report_coverage": {},
     "list_alerts": {},

@@ -41,13 +41,13 @@ async def burn_down(
     wanted = limits.wanted_by(configuration, {"budget_id": owner, "period": period})
     courses = await ledger.database.read(_read, configuration, wanted, bucket or _BUCKETS[period], now)
     rows = [row for course in courses for row in _rows(course) if unit in (None, row["unit"])]
-    shown = [row for course in courses for row in limits.rows_of(course.standing, now)]
+    shown = await ledger.database.read(limits.rows_of, configuration, limits.limits_of(wanted, unit), {}, now)
     whole = await reports.read(ledger, reports.Asked(period=period, budget_id=owner))
     return {
         **reports.view(whole, rows),
         "period": period,
         "bucket": bucket or _BUCKETS[period],
-        "limits": [row for row in shown if unit in (None, row["unit"])],
+        "limits": shown,
     }
 
 

@@ -1,13 +1,15 @@
 """Every limit with what is used, held and free in it, when it starts anew, and where it is heading (rule 11.3)."""
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from budget.domain import instants, money, periods, policies
+from budget.domain import forecast, instants, money, periods, policies
 from budget.domain.configuration import FOREVER, Configuration, Line
+from budget.domain.forecast import Forecast
 from budget.domain.policies import SCOPE_FIELDS, Amounts, Policy
 from budget.domain.records import Hold
+from budget.engine import outlook
+from budget.engine.outlook import Outlook
 from budget.engine.queries import Filters, Source, budget_in, listed
 from budget.storage import events, holdings
 from budget.storage.database import Connection
@@ -16,10 +18,10 @@ from budget.storage.lists import Listed
 DUE = 5_000
 """The most holds that are due and not yet swept which one reading looks at."""
 
-LEAST_ELAPSED = 20
-"""A forecast needs this part of its window behind it: one twentieth."""
-
 Place = tuple[str, str]
+
+Limit = tuple[Policy, str]
+"""A policy, and which of its two limits: `tokens` or `cost`."""
 
 
 class Standing(NamedTuple):
@@ -43,25 +45,47 @@ async def list_limits(
 ) -> Listed[dict[str, Any]]:
     """A row for each enabled limit, tokens and cost apart; a budget's include the global ones."""
     configuration = await ledger.refresh()
-    now = ledger.now()
-    wanted = wanted_by(configuration, filters)
+    found = limits_of(wanted_by(configuration, filters), filters.get("unit"))
+    shown = listed(found, page, limit)
     ids = {"per_session": context_id and f"c:{context_id}", "per_task": task_id and f"t:{task_id}"}
-    standings = await ledger.database.read(read, configuration, wanted, ids, now)
-    rows = [
-        row for standing in standings for row in rows_of(standing, now) if filters.get("unit") in (None, row["unit"])
-    ]
-    return listed(rows, page, limit)
+    rows = await ledger.database.read(rows_of, configuration, shown.items, ids, ledger.now())
+    return Listed(rows, shown.total, total_exact=True)
 
 
 async def snapshot(ledger: Source, filters: Filters) -> dict[str, Any]:
     """Every limit as it stands, and the number of the last event that these figures contain: go on after it."""
     configuration = await ledger.refresh()
     now = ledger.now()
-    wanted = [policy for policy in wanted_by(configuration, filters) if not policy.keyed]
-    seq, standings = await ledger.database.read(
-        lambda connection: (events.newest(connection), read(connection, configuration, wanted, {}, now))
+    found = limits_of([policy for policy in wanted_by(configuration, filters) if not policy.keyed])
+    seq, rows = await ledger.database.read(
+        lambda connection: (events.newest(connection), rows_of(connection, configuration, found, {}, now))
     )
-    return {"as_of_seq": seq, "limits": [row for standing in standings for row in rows_of(standing, now)]}
+    return {"as_of_seq": seq, "limits": rows}
+
+
+def limits_of(wanted: list[Policy], unit: str | None = None) -> list[Limit]:
+    """The limits that policies set, each with its unit."""
+    return [
+        (policy, each)
+        for policy in wanted
+        for each, limit in (("tokens", policy.token_limit), ("cost", policy.cost_limit))
+        if limit is not None and unit in (None, each)
+    ]
+
+
+def rows_of(
+    connection: Connection, configuration: Configuration, found: list[Limit], ids: Mapping[str, str | None], now: int
+) -> list[dict[str, Any]]:
+    """These limits as they stand, and where each is heading."""
+    policies = list({policy.policy_id: policy for policy, _ in found}.values())
+    standings = {each.policy.policy_id: each for each in read(connection, configuration, policies, ids, now)}
+    places = [
+        (policy, zone_of(configuration, policy), standings[policy.policy_id].end)
+        for policy in policies
+        if not policy.keyed
+    ]
+    expected = outlook.outlooks(connection, configuration, places, now)
+    return [_row(standings[policy.policy_id], unit, now, expected.get(policy.policy_id)) for policy, unit in found]
 
 
 def wanted_by(configuration: Configuration, filters: Filters) -> list[Policy]:
@@ -155,24 +179,14 @@ def due_changes(configuration: Configuration, due: list[Hold], now: int) -> dict
     return changes
 
 
-def rows_of(standing: Standing, now: int) -> list[dict[str, Any]]:
-    """A row for each of a policy's two limits."""
-    policy = standing.policy
-    rows = []
-    if policy.token_limit is not None:
-        rows.append(_row(standing, "tokens", policy.token_limit, policy.token_limit, now))
-    if policy.cost_limit is not None and policy.cost_limit_nanocents is not None:
-        rows.append(_row(standing, "cost", policy.cost_limit, policy.cost_limit_nanocents, now))
-    return rows
-
-
-def _row(standing: Standing, unit: str, shown_limit: int | Decimal, limit: int, now: int) -> dict[str, Any]:
+def _row(standing: Standing, unit: str, now: int, expected: Outlook | None) -> dict[str, Any]:
     policy, amounts = standing.policy, standing.amounts
-    show = _as_tokens if unit == "tokens" else money.to_dollars
+    in_tokens = unit == "tokens"
+    limit = (policy.token_limit if in_tokens else policy.cost_limit_nanocents) or 0
+    show: Callable[[int], Any] = int if in_tokens else money.to_dollars
     used = held = None
     if amounts is not None:
-        used, held = (amounts[0], amounts[1]) if unit == "tokens" else (amounts[2], amounts[3])
-    known = used is not None and held is not None
+        used, held = (amounts[0], amounts[1]) if in_tokens else (amounts[2], amounts[3])
     ends = standing.end < FOREVER
     return {
         "policy_id": policy.policy_id,
@@ -181,7 +195,7 @@ def _row(standing: Standing, unit: str, shown_limit: int | Decimal, limit: int, 
         "period": policy.period,
         **{field: getattr(policy, field) for field in SCOPE_FIELDS},
         "unit": unit,
-        "limit": shown_limit,
+        "limit": policy.token_limit if in_tokens else policy.cost_limit,
         "used": show(used) if used is not None else None,
         "held": show(held) if held is not None else None,
         "free": show(limit - used - held) if used is not None and held is not None else None,
@@ -191,37 +205,17 @@ def _row(standing: Standing, unit: str, shown_limit: int | Decimal, limit: int, 
         "start": instants.iso(standing.start) if ends else None,
         "end": instants.iso(standing.end) if ends else None,
         "resets_at": instants.iso(standing.end) if ends else None,
-        "forecast": forecast(standing, unit, limit, now) if known and ends else _NO_FORECAST,
+        "forecast": _forecast(unit, limit, used, held, now, expected),
     }
 
 
-_NO_FORECAST: dict[str, Any] = {"projected": None, "exhausts_at": None}
-
-
-def forecast(standing: Standing, unit: str, limit: int, now: int) -> dict[str, Any]:
-    """Where the window's usage ends at the pace so far, and when the limit is reached; null where that says nothing.
-
-    It says nothing in the first twentieth of a window. `exhausts_at` is null, too, when the limit outlasts the window.
-    """
-    if standing.amounts is None:
-        return _NO_FORECAST
-    used, held = standing.amounts[:2] if unit == "tokens" else standing.amounts[2:]
-    length, elapsed = standing.end - standing.start, now - standing.start
-    if used + held >= limit:
-        exhausts_at: int | None = now
-    elif elapsed * LEAST_ELAPSED < length or used <= 0:
-        exhausts_at = None
-    else:
-        reached = now + -(-(limit - used - held) * elapsed // used)
-        exhausts_at = reached if reached < standing.end else None
-    early = elapsed * LEAST_ELAPSED < length
-    projected = None if early else used + used * (standing.end - now) // elapsed
-    show = _as_tokens if unit == "tokens" else money.to_dollars
-    return {
-        "projected": None if projected is None else show(projected),
-        "exhausts_at": None if exhausts_at is None else instants.iso(exhausts_at),
-    }
-
-
-def _as_tokens(amount: int) -> int:
-    return amount
+def _forecast(
+    unit: str, limit: int, used: int | None, held: int | None, now: int, expected: Outlook | None
+) -> dict[str, Any]:
+    """What is used up already is so, whatever is known of the past."""
+    room = None if used is None or held is None else limit - used - held
+    if expected is None:
+        gone = now if room is not None and room <= 0 else None
+        return outlook.view(Forecast(exhausts_at=gone, earliest=gone, latest=gone), None, 0, unit)
+    pace = expected.tokens if unit == "tokens" else expected.cost
+    return outlook.view(forecast.forecast(pace, expected.steps, used or 0, room), pace, expected.known, unit)

@@ -13,7 +13,7 @@ from budget.engine.queries import Source, moment, zone_for
 from budget.engine.summaries import coverage
 from budget.storage import reports
 from budget.storage.database import Connection
-from budget.storage.reports import Held, Sums
+from budget.storage.reports import Groups, Held, Sums
 
 MOST_ROWS: Final = 10_000
 
@@ -67,15 +67,14 @@ async def trend(ledger: Source, asked: Asked) -> Answer:
 async def top(ledger: Source, asked: Asked, unit: str, limit: int) -> Answer:
     """What was used most, with its share of all; and what all the others come to."""
     report = await read(ledger, asked)
-    groups, total = report.found.groups, report.total
-    whole = _measure(unit, total)
+    whole = measure(unit, report.total)
 
     def share(sums: Sums) -> float:
-        return round(_measure(unit, sums) / whole, 6) if whole else 0.0
+        return round(measure(unit, sums) / whole, 6) if whole else 0.0
 
-    order = sorted(groups, key=lambda key: (-_measure(unit, groups[key]), _sortable(key)))
-    rows = [{**_row(report, key, groups[key]), "share": share(groups[key])} for key in order[:limit]]
-    others = buckets.total_of({key: groups[key] for key in order[limit:]})
+    order = most_first(report.found.groups, unit)
+    rows = [{**row(report, key, sums), "share": share(sums)} for key, sums in order[:limit]]
+    others = buckets.total_of(dict(order[limit:]))
     return {**view(report, rows), "unit": unit, "others": {**buckets.shown(others), "share": share(others)}}
 
 
@@ -84,7 +83,7 @@ async def how_far(ledger: Source, asked: Asked) -> Answer:
     report = await read(ledger, asked)
     groups = report.found.groups
     order = sorted(groups, key=lambda key: (key[0], -groups[key].unpriced_tokens, _sortable(key)))
-    return view(report, [{**_row(report, key, groups[key]), **_trust(groups[key])} for key in order])
+    return view(report, [{**row(report, key, groups[key]), **_trust(groups[key])} for key in order])
 
 
 # Reading
@@ -159,10 +158,16 @@ def view(report: Report, rows: list[Answer]) -> Answer:
 def _rows(report: Report, keys: list[tuple[Any, ...]]) -> list[Answer]:
     groups = report.found.groups
     order = sorted(keys, key=lambda key: (key[0], -groups[key].cost, -groups[key].total_tokens, _sortable(key)))
-    return [_row(report, key, groups[key]) for key in order]
+    return [row(report, key, groups[key]) for key in order]
 
 
-def _row(report: Report, key: tuple[Any, ...], sums: Sums) -> Answer:
+def most_first(groups: Groups, unit: str) -> list[tuple[tuple[Any, ...], Sums]]:
+    """The groups, those with most first."""
+    return sorted(groups.items(), key=lambda item: (-measure(unit, item[1]), _sortable(item[0])))
+
+
+def row(report: Report, key: tuple[Any, ...], sums: Sums) -> Answer:
+    """A row: the fields it is grouped by, its bucket, its usage."""
     at, *values = key
     fields = dict(zip(report.cut.by, values, strict=True))
     if "budget" in fields:
@@ -178,7 +183,8 @@ def _trust(sums: Sums) -> Answer:
     return {name: said[name] for name in names} | {name: getattr(sums, name) for name in counters}
 
 
-def _measure(unit: str, sums: Sums) -> int:
+def measure(unit: str, sums: Sums) -> int:
+    """How much it is, in `tokens` or (`cost`) nanocents."""
     return sums.total_tokens if unit == "tokens" else sums.cost
 
 

@@ -188,6 +188,10 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     ),
     "ReportTrend": answer_schema("A report as a series, with every bucket.", _REPORT + " buckets:l"),
     "ReportTop": answer_schema("What was used most, and the others together.", _REPORT + " unit:s others:o"),
+    "ReportForecast": answer_schema(
+        "A window's usage so far, and what is expected at its end, of each row and in all; and of its limits.",
+        _REPORT + " period:s unit:s forecast:o limits:l",
+    ),
     "ReportBurnDown": answer_schema(
         "What was left of each limit after each bucket; `totals` is what the budget used in the period.",
         _REPORT + " period:s limits:l",

@@ -226,6 +226,7 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
     _query("report_summary", reports.ReportSummary, one("Report"), reports.report_summary),
     _query("report_trend", reports.ReportTrend, one("ReportTrend"), reports.report_trend),
     _query("report_top", reports.ReportTop, one("ReportTop"), reports.report_top),
+    _query("report_forecast", reports.ReportForecast, one("ReportForecast"), reports.report_forecast),
     _query("report_burn_down", reports.ReportBurnDown, one("ReportBurnDown"), reports.report_burn_down),
     _query("report_coverage", reports.ReportCoverage, one("Report"), reports.report_coverage),
     # Alerts and decisions

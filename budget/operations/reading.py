@@ -70,7 +70,7 @@ async def list_limits(ledger: Ledger, asked: requests.ListLimits) -> Answer:
     """Every enabled limit: used, held and free in its window now, when it starts anew, and where it is heading.
 
     `free` is limit − used − held and may be below zero. A session's or task's figures need its `context_id` or
-    `task_id`. A forecast is null while the window is too young for one. A budget's include the global ones.
+    `task_id`. A forecast takes 7 whole days of usage. A budget's include the global ones.
     """
     filters = narrowed(asked, "budget_id", "period", "type", "tier", "provider", "model", "component", "task_type") | {
         "unit": one_of(asked.unit, UNITS, "unit")

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from budget.domain.periods import CLOCK_PERIODS
 from budget.domain.reports import BUCKETS
-from budget.engine import burn_down, reports
+from budget.engine import burn_down, forecasts, reports
 from budget.engine.ledger import Ledger
 from budget.engine.reports import Asked
 from budget.operations import reading
@@ -23,13 +23,10 @@ Current = Annotated[str, Meta(max_length=40, description="hourly, daily, weekly 
 Unit = Annotated[str, Meta(max_length=40, description="cost or tokens")]
 
 
-class ReportQuery(Query, frozen=True, kw_only=True):
-    """Which usage; without a stretch of time that of the last 30 days, today included."""
+class Narrowed(Query, frozen=True, kw_only=True):
+    """Which usage, by what."""
 
     by: By = ()
-    period: Current | None = None
-    start: When | None = msgspec.field(name="from", default=None)
-    end: When | None = msgspec.field(name="to", default=None)
     time_zone: Zone | None = None
     budget_id: Text | None = None
     provider: Text | None = None
@@ -38,6 +35,14 @@ class ReportQuery(Query, frozen=True, kw_only=True):
     task_type: Text | None = None
     tier: Word | None = None
     include_overlap: Overlap = False
+
+
+class ReportQuery(Narrowed, frozen=True, kw_only=True):
+    """Which usage; without a stretch of time that of the last 30 days, today included."""
+
+    period: Current | None = None
+    start: When | None = msgspec.field(name="from", default=None)
+    end: When | None = msgspec.field(name="to", default=None)
 
 
 class ReportSummary(ReportQuery, frozen=True, kw_only=True):
@@ -57,6 +62,13 @@ class ReportTop(ReportQuery, frozen=True, kw_only=True):
 
     unit: Unit = "cost"
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class ReportForecast(Narrowed, frozen=True, kw_only=True):
+    """What to forecast: which current window (daily, weekly or monthly), of what, by what."""
+
+    period: ClockPeriod = "monthly"
+    unit: Unit = "cost"
 
 
 class ReportCoverage(ReportQuery, frozen=True, kw_only=True):
@@ -97,6 +109,16 @@ async def report_coverage(ledger: Ledger, asked: ReportCoverage) -> dict[str, An
     return await reports.how_far(ledger, _asked(asked, None, ("provider", "model")))
 
 
+async def report_forecast(ledger: Ledger, asked: ReportForecast) -> dict[str, Any]:
+    """What the current window will have used at its end, of each group and in all; with its limits and theirs.
+
+    It takes 7 whole days since the first usage (`insufficient_history` until then); from 28 days on weekdays count
+    apart. Four times in five it ends between `projected_low` and `projected_high`, if days vary as they did.
+    """
+    unit = reading.one_of(asked.unit, reading.UNITS, "unit") or "cost"
+    return await forecasts.forecasts(ledger, _narrowed(asked), asked.period.lower(), unit)
+
+
 async def report_burn_down(ledger: Ledger, asked: ReportBurnDown) -> dict[str, Any]:
     """What was left of each limit after each bucket of its current window, beside an even pace.
 
@@ -112,13 +134,19 @@ async def report_burn_down(ledger: Ledger, asked: ReportBurnDown) -> dict[str, A
 
 
 def _asked(asked: ReportQuery, bucket: str | None, by: tuple[str, ...] = ()) -> Asked:
-    filters = reading.narrowed(asked, "provider", "model", "component", "task_type", "tier")
-    return Asked(
+    return _narrowed(asked)._replace(
         by=asked.by or by,
         bucket=reading.one_of(bucket, tuple(BUCKETS), "bucket"),
         period=reading.one_of(asked.period, CLOCK_PERIODS, "period"),
         start=asked.start,
         end=asked.end,
+    )
+
+
+def _narrowed(asked: Narrowed) -> Asked:
+    filters = reading.narrowed(asked, "provider", "model", "component", "task_type", "tier")
+    return Asked(
+        by=asked.by,
         time_zone=asked.time_zone,
         budget_id=asked.budget_id,
         filters={field: value for field, value in filters.items() if value is not None},

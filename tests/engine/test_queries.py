@@ -176,25 +176,6 @@ async def test_a_session_limit_needs_its_context(book):
     assert (known["used"], known["free"], known["resets_at"]) == (15, 985, None)
 
 
-async def test_the_forecast_follows_the_pace_of_the_window(book):
-    budget = await book.budget(default_policies=False)
-    await book.policy("warn", "daily", budget_id=budget.budget_id, token_limit=1200)
-    book.clock.time = instants.parse_instant("2026-11-25T05:00:00Z", "UTC")
-    await book.record(400, 200, budget_id=budget.budget_id)
-    book.clock.time = instants.parse_instant("2026-11-25T06:00:00Z", "UTC")
-    (row,) = (await limits.list_limits(book.ledger, {"budget_id": budget.budget_id})).items
-    assert row["forecast"] == {"projected": 2400, "exhausts_at": "2026-11-25T12:00:00.000000Z"}
-
-
-async def test_a_young_window_has_no_forecast(book):
-    budget = await book.budget(default_policies=False)
-    await book.policy("warn", "daily", budget_id=budget.budget_id, token_limit=1200)
-    book.clock.time = instants.parse_instant("2026-11-25T00:30:00Z", "UTC")
-    await book.record(400, 200, budget_id=budget.budget_id)
-    (row,) = (await limits.list_limits(book.ledger, {"budget_id": budget.budget_id})).items
-    assert row["forecast"] == {"projected": None, "exhausts_at": None}
-
-
 async def test_limits_are_filtered_by_what_they_are(book):
     everything = await limits.list_limits(book.ledger, {})
     assert everything.total == 19

@@ -219,7 +219,17 @@ LIMIT: dict[str, Any] = {
     "start": _MIDNIGHT,
     "end": _NEXT_MIDNIGHT,
     "resets_at": _NEXT_MIDNIGHT,
-    "forecast": {"projected": 0.004, "exhausts_at": None},
+    "forecast": {
+        "projected": 0.004,
+        "projected_low": 0.003,
+        "projected_high": 0.005,
+        "exhausts_at": None,
+        "exhausts_earliest": None,
+        "exhausts_latest": None,
+        "method": "run_rate",
+        "learnt_from": 12,
+        "insufficient_history": False,
+    },
 }
 ALERT: dict[str, Any] = {
     "alert_id": "01936f61-0000-7000-8000-000000000005",

@@ -111,6 +111,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/reports/summary", "report_summary", errors=(404,)),
     Route("GET", "/reports/trend", "report_trend", errors=(404,)),
     Route("GET", "/reports/top", "report_top", errors=(404,)),
+    Route("GET", "/reports/forecast", "report_forecast", errors=(404,)),
     Route("GET", "/reports/burn-down", "report_burn_down", errors=(404,)),
     Route("GET", "/reports/coverage", "report_coverage", errors=(404,)),
     Route("GET", "/events", "list_events", errors=(410,)),
