@@ -60,6 +60,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "list_summaries": {"period": "daily"},
     "list_analytics": {"period": "daily"},
     "break_down_usage": {"period": "daily"},
+    "get_dashboard": {},
     "report_summary": {"by": ["model", "user"], "from": "2026-11-20"},
     "report_trend": {"by": ["provider"], "bucket": "hour", "period": "daily"},
     "report_top": {"by": ["component"], "time_zone": "Europe/Berlin"},

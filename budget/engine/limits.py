@@ -56,11 +56,16 @@ async def snapshot(ledger: Source, filters: Filters) -> dict[str, Any]:
     """Every limit as it stands, and the number of the last event that these figures contain: go on after it."""
     configuration = await ledger.refresh()
     now = ledger.now()
-    found = limits_of([policy for policy in wanted_by(configuration, filters) if not policy.keyed])
+    found = limits_of(of_the_clock(wanted_by(configuration, filters)))
     seq, rows = await ledger.database.read(
         lambda connection: (events.newest(connection), rows_of(connection, configuration, found, {}, now))
     )
     return {"as_of_seq": seq, "limits": rows}
+
+
+def of_the_clock(wanted: list[Policy]) -> list[Policy]:
+    """Those whose window is a stretch of time, not a session or a task."""
+    return [policy for policy in wanted if not policy.keyed]
 
 
 def limits_of(wanted: list[Policy], unit: str | None = None) -> list[Limit]:
@@ -136,7 +141,7 @@ def read(
 
 def _place(configuration: Configuration, policy: Policy, ids: Mapping[str, str | None], now: int) -> Standing:
     if policy.keyed:
-        return Standing(policy, ids[policy.period], 0, FOREVER, None)
+        return Standing(policy, ids.get(policy.period), 0, FOREVER, None)
     window = periods.window_at(policy.period, zone_of(configuration, policy), now)
     return Standing(policy, window.key, window.start, window.end, None)
 

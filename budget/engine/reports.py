@@ -34,6 +34,15 @@ class Asked(NamedTuple):
     include_overlap: bool = False
 
 
+class Plan(NamedTuple):
+    """What has to be added up, and by which clock it is cut."""
+
+    question: Question
+    cut: Cut
+    zone: str
+    bucket: str | None
+
+
 class Report(NamedTuple):
     """The sums, and what they are of."""
 
@@ -54,28 +63,18 @@ class Report(NamedTuple):
 async def summary(ledger: Source, asked: Asked) -> Answer:
     """What was used, by fields, and in buckets if one is given; what cost most comes first in each bucket."""
     report = await read(ledger, asked)
-    return view(report, _rows(report, list(report.found.groups)))
+    return view(report, _rows(report))
 
 
 async def trend(ledger: Source, asked: Asked) -> Answer:
     """What was used in each bucket, oldest first, and all buckets, those without usage included."""
-    report = await read(ledger, asked._replace(bucket=asked.bucket or "day"))
-    windows = [{"start": instants.iso(each.start), "end": instants.iso(each.end)} for each in report.cut.windows]
-    return {**view(report, _rows(report, list(report.found.groups))), "buckets": windows}
+    return series(await read(ledger, asked._replace(bucket=asked.bucket or "day")))
 
 
 async def top(ledger: Source, asked: Asked, unit: str, limit: int) -> Answer:
     """What was used most, with its share of all; and what all the others come to."""
     report = await read(ledger, asked)
-    whole = measure(unit, report.total)
-
-    def share(sums: Sums) -> float:
-        return round(measure(unit, sums) / whole, 6) if whole else 0.0
-
-    order = most_first(report.found.groups, unit)
-    rows = [{**row(report, key, sums), "share": share(sums)} for key, sums in order[:limit]]
-    others = buckets.total_of(dict(order[limit:]))
-    return {**view(report, rows), "unit": unit, "others": {**buckets.shown(others), "share": share(others)}}
+    return {**view(report, ranked(report, unit, limit)), "unit": unit, "others": others(report, unit, limit)}
 
 
 async def how_far(ledger: Source, asked: Asked) -> Answer:
@@ -90,23 +89,26 @@ async def how_far(ledger: Source, asked: Asked) -> Answer:
 
 
 async def read(ledger: Source, asked: Asked) -> Report:
-    """The sums that answer a question, on one snapshot."""
+    """The sums that answer a question, on a snapshot of their own."""
     configuration = await ledger.refresh()
-    zone = zone_of(configuration, asked.budget_id, asked.time_zone)
     now = ledger.now()
+    return await ledger.database.read(answer, configuration, plan(configuration, asked, now), now)
+
+
+def plan(configuration: Configuration, asked: Asked, now: int) -> Plan:
+    """What has to be added up."""
+    zone = zone_of(configuration, asked.budget_id, asked.time_zone)
     window = window_of(zone, now, asked.period, asked.start, asked.end)
     question = Question(window, asked.budget_id, asked.filters, asked.include_overlap)
     cut = Cut(rules.fields_of(asked.by), rules.windows_of(asked.bucket, zone, window))
-    found, held = await ledger.database.read(_read, configuration, question, cut, now)
-    names = {budget.budget_id: budget.name for budget in configuration.budgets.values()}
-    return Report(question, cut, zone, asked.bucket, found, held, names)
+    return Plan(question, cut, zone, asked.bucket)
 
 
-def _read(
-    connection: Connection, configuration: Configuration, question: Question, cut: Cut, now: int
-) -> tuple[report_sources.Found, Held]:
-    found = report_sources.read(connection, configuration, question, cut)
-    return found, reports.held(connection, now, question.conditions, *question.window)
+def answer(connection: Connection, configuration: Configuration, wanted: Plan, now: int) -> Report:
+    """The sums, on a snapshot that others read too."""
+    found = report_sources.read(connection, configuration, wanted.question, wanted.cut)
+    held = reports.held(connection, now, wanted.question.conditions, *wanted.question.window)
+    return Report(*wanted, found, held, {budget.budget_id: budget.name for budget in configuration.budgets.values()})
 
 
 def zone_of(configuration: Configuration, budget_id: str | None, asked: str | None) -> str:
@@ -135,6 +137,29 @@ def window_of(zone: str, now: int, period: str | None, start: str | None, end: s
 # Showing
 
 
+def series(report: Report) -> Answer:
+    """A report with every one of its buckets."""
+    windows = [{"start": instants.iso(each.start), "end": instants.iso(each.end)} for each in report.cut.windows]
+    return {**view(report, _rows(report)), "buckets": windows}
+
+
+def ranked(report: Report, unit: str, limit: int) -> list[Answer]:
+    """The groups with most, each with its share of all."""
+    rows = most_first(report.found.groups, unit)[:limit]
+    return [{**row(report, key, sums), "share": _share(report, unit, sums)} for key, sums in rows]
+
+
+def others(report: Report, unit: str, limit: int) -> Answer:
+    """What all groups after those come to."""
+    rest = buckets.total_of(dict(most_first(report.found.groups, unit)[limit:]))
+    return {**buckets.shown(rest), "share": _share(report, unit, rest)}
+
+
+def _share(report: Report, unit: str, sums: Sums) -> float:
+    whole = measure(unit, report.total)
+    return round(measure(unit, sums) / whole, 6) if whole else 0.0
+
+
 def view(report: Report, rows: list[Answer]) -> Answer:
     """What all reports have in common."""
     if len(rows) > MOST_ROWS:
@@ -155,9 +180,9 @@ def view(report: Report, rows: list[Answer]) -> Answer:
     }
 
 
-def _rows(report: Report, keys: list[tuple[Any, ...]]) -> list[Answer]:
+def _rows(report: Report) -> list[Answer]:
     groups = report.found.groups
-    order = sorted(keys, key=lambda key: (key[0], -groups[key].cost, -groups[key].total_tokens, _sortable(key)))
+    order = sorted(groups, key=lambda key: (key[0], -groups[key].cost, -groups[key].total_tokens, _sortable(key)))
     return [row(report, key, groups[key]) for key in order]
 
 

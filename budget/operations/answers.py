@@ -196,6 +196,15 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "What was left of each limit after each bucket; `totals` is what the budget used in the period.",
         _REPORT + " period:s limits:l",
     ),
+    "Dashboard": answer_schema(
+        "The first screen, all of one moment; the lists are the beginnings of longer ones.",
+        "as_of_seq:i as_of:s budget_id:s? time_zone:s limits_total:i today:o month:o top:l alerts_total:i "
+        "allocations_total:i held_tokens:i held_cost:n coverage:o",
+        limits=array("Limit"),
+        trend=one("ReportTrend"),
+        alerts=array("Alert"),
+        allocations=array("Allocation"),
+    ),
     "Limit": answer_schema(
         "A limit with what is used, held and free in its window now, in its own unit: tokens or dollars.",
         "policy_id:s budget_id:s? type:s period:s tier:s? provider:s? model:s? component:s? task_type:s? user_id:s? "

@@ -6,7 +6,18 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from budget.domain import commands
-from budget.operations import batches, breakdown, event_reading, migrating, reading, reports, requests, views, writing
+from budget.operations import (
+    batches,
+    breakdown,
+    dashboard,
+    event_reading,
+    migrating,
+    reading,
+    reports,
+    requests,
+    views,
+    writing,
+)
 from budget.operations.answers import array, one, page
 from budget.operations.writing import Query, Run, querying, submitting
 
@@ -229,6 +240,7 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
     _query("report_forecast", reports.ReportForecast, one("ReportForecast"), reports.report_forecast),
     _query("report_burn_down", reports.ReportBurnDown, one("ReportBurnDown"), reports.report_burn_down),
     _query("report_coverage", reports.ReportCoverage, one("Report"), reports.report_coverage),
+    _query("get_dashboard", dashboard.GetDashboard, one("Dashboard"), dashboard.get_dashboard),
     # Alerts and decisions
     _query("list_events", event_reading.ListEvents, one("Events"), event_reading.list_events),
     _query("get_snapshot", event_reading.GetSnapshot, one("Snapshot"), event_reading.get_snapshot),

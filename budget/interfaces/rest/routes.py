@@ -108,6 +108,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/usage/summary", "list_summaries", errors=(404,)),
     Route("GET", "/usage/analytics", "list_analytics", errors=(404,)),
     Route("GET", "/usage/breakdown", "break_down_usage", errors=(404,)),
+    Route("GET", "/dashboard", "get_dashboard", errors=(404,)),
     Route("GET", "/reports/summary", "report_summary", errors=(404,)),
     Route("GET", "/reports/trend", "report_trend", errors=(404,)),
     Route("GET", "/reports/top", "report_top", errors=(404,)),
