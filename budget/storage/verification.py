@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from budget.domain.configuration import CONTEXT_WINDOW, TASK_WINDOW
+from budget.domain.configuration import CONTEXT_WINDOW, GENERATED, TASK_WINDOW
 from budget.storage import journal, statements, tables
 
 
@@ -52,7 +52,8 @@ def verify(connection: Connection) -> Verification:
 
 def _window_key(window: str, context_id: str | None, task_id: str | None) -> str | None:
     if window == CONTEXT_WINDOW:
-        return None if context_id is None else "c:" + context_id
+        # An id that nobody gave has no balance (rule 2.6).
+        return None if context_id is None or context_id.startswith(GENERATED) else "c:" + context_id
     if window == TASK_WINDOW:
         return None if task_id is None else "t:" + task_id
     return window

@@ -40,6 +40,12 @@ def fill(parser: Parser, words: list[str]) -> None:
             group.filled()
 
 
+def fill_all(parser: Parser) -> None:
+    """Fill everything: a shell has the time, once."""
+    for group in groups(parser.filled()):
+        fill_all(group)
+
+
 def groups(parser: Parser) -> list[Parser]:
     """A parser's commands, each once."""
     found = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 -- argparse has no other way

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from budget.domain.errors import Invalid
+from budget.interfaces.cli import exits, verify
 from budget.interfaces.cli.parsers import Parser
 from budget.settings import Settings
 
@@ -16,6 +17,27 @@ def add_commands(parser: Parser) -> None:
     copy.add_argument("source", metavar="FROM", help="an SQLite file, or a URL as BUDGET_DATABASE_URL takes it")
     copy.add_argument("target", metavar="TO", help="likewise; it must be empty")
     copy.set_defaults(run=_copy)
+    commands.add("current", "the revision of the database, and the one that this version needs").set_defaults(
+        run=_current
+    )
+    upgrade = commands.add("upgrade", "bring the database to the newest revision, as a start of the service does")
+    upgrade.set_defaults(run=_upgrade)
+    commands.add("check", "Tekton's word for `budget verify`").set_defaults(run=verify.run)
+
+
+def _current(settings: Settings, _: argparse.Namespace) -> int:
+    from budget.engine import upgrading  # noqa: PLC0415 -- slow to import
+
+    found = upgrading.revisions(settings.database_url)
+    print(json.dumps(found))
+    return exits.DONE if found["up_to_date"] else exits.FAILED
+
+
+def _upgrade(settings: Settings, _: argparse.Namespace) -> int:
+    from budget.engine import upgrading  # noqa: PLC0415 -- slow to import
+
+    print(json.dumps(upgrading.upgrade(settings.database_url)))
+    return exits.DONE
 
 
 def _copy(_: Settings, given: argparse.Namespace) -> int:

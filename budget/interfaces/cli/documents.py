@@ -33,8 +33,12 @@ def separated(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], delimit
 
 def markdown(rows: Iterable[Sequence[str]], titles: Sequence[str]) -> str:
     """A table as Markdown writes it."""
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "".join("| " + " | ".join(_cell(text) for text in line) + " |\n" for line in lines)
+    return "".join(markdown_row(line) for line in (titles, ["---"] * len(titles), *rows))
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """One line of it."""
+    return "| " + " | ".join(_cell(text) for text in cells) + " |\n"
 
 
 def plain(value: Any) -> str:

@@ -25,19 +25,19 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
         made = _settings(given, environ)
         status: int = given.run(made, given)
     except Failed as failed:
-        return fail(str(failed), failed.status)
+        return fail(str(failed), failed.status, given.says)
     except SettingsError as error:
-        return fail(str(error))
+        return fail(str(error), says=given.says)
     except errors.BudgetError as error:
-        return fail(error.message)
+        return fail(error.message, says=given.says)
     except _of_the_service() as error:
-        return _said(error, getattr(given, "format", ""))
+        return _said(error, getattr(given, "format", ""), given.says)
     return status
 
 
-def fail(message: str, status: int = exits.FAILED) -> int:
+def fail(message: str, status: int = exits.FAILED, says: str = "budget") -> int:
     """One clear line on stderr, and the exit status for it."""
-    print(f"budget: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{says}: {' '.join(message.split())}", file=sys.stderr)
     return status
 
 
@@ -59,7 +59,7 @@ def _of_the_service() -> type[Exception]:
     return BudgetError
 
 
-def _said(error: Any, shape: str) -> int:
+def _said(error: Any, shape: str, says: str) -> int:
     from budget.client.errors import NotAllowed, Refused, Unavailable  # noqa: PLC0415 -- loaded by now
 
     if shape == "json" and error.problem:
@@ -68,10 +68,10 @@ def _said(error: Any, shape: str) -> int:
         print(as_json(error.problem))
     message = error.message
     if isinstance(error, Refused):
-        return fail(f"{message}{_next_step(error)}", exits.REFUSED)
+        return fail(f"{message}{_next_step(error)}", exits.REFUSED, says)
     if isinstance(error, NotAllowed):
-        return fail(f"{message}; --api-key, BUDGET_API_KEY or a profile gives a key", exits.NOT_ALLOWED)
-    return fail(message, exits.UNREACHABLE if isinstance(error, Unavailable) else exits.FAILED)
+        return fail(f"{message}; --api-key, BUDGET_API_KEY or a profile gives a key", exits.NOT_ALLOWED, says)
+    return fail(message, exits.UNREACHABLE if isinstance(error, Unavailable) else exits.FAILED, says)
 
 
 def _next_step(refused: Any) -> str:

@@ -89,4 +89,4 @@ def sparkline(values: Sequence[Any]) -> str:
     ('▁▃▅█', '▁▁')
     """
     most = max(values, default=0)
-    return "".join(_TICKS[int(value / most * (len(_TICKS) - 1) + (value > 0) * 0.5) if most else 0] for value in values)
+    return "".join(_TICKS[round(float(value / most) * (len(_TICKS) - 1)) if most else 0] for value in values)

@@ -19,6 +19,7 @@ class Group(NamedTuple):
 
 
 GROUPS: Final = (
+    Group("status", "one screen: limits, holds, alerts, neighbours", "status"),
     Group("check", "ask whether a call may be made; nothing is held", "projected"),
     Group("budgets", "named containers of limits and usage", "projected"),
     Group("policies", "what limits a budget, in which period, for whom", "projected"),
@@ -30,7 +31,11 @@ GROUPS: Final = (
     Group("alerts", "levels that limits have reached", "projected"),
     Group("events", "what happened, in order", "projected"),
     Group("decisions", "why a request was granted or refused", "projected"),
+    Group("report", "usage by fields and over time, forecasts, and how far they can be trusted", "reports"),
     Group("recommend", "cheaper models for a call", "projected"),
+    Group("watch", "the same, live, and what happens", "watch"),
+    Group("shell", "these commands at a prompt, with history and completion", "shell"),
+    Group("config", "the command line's own settings, and profiles for several services", "configuring", asks=False),
     Group("completion", "the script that makes a shell complete these commands", "completion", asks=False),
     Group("call", "any operation of the service by its name", "call"),
     Group("serve", "run the service; it is configured by BUDGET_* variables", "serve", asks=False),
@@ -39,4 +44,8 @@ GROUPS: Final = (
     Group("migrate", "take over what Rhetor or Apollo left on disk", "migrate", asks=False),
     Group("sim", "try to break the promises, from seeds, on databases of its own", "sim", asks=False),
     Group("start", "Tekton's word for serve", "serve", asks=False),
+    Group("get-usage", "Tekton's: usage of a period, by bucket", "tekton"),
+    Group("set-limit", "Tekton's: the cost limit of a period", "tekton"),
+    Group("allocate", "Tekton's: create, list and release allocations", "tekton"),
+    Group("calc-cost", "Tekton's: what a call would cost", "tekton"),
 )

@@ -13,9 +13,13 @@ SHORT: Final[Mapping[str, tuple[str, ...]]] = {
     "budget_id": ("--budget",),
     "tokens_allocated": ("--tokens",),
     "request_id": ("--key",),
-    "from": ("--from",),
+    "input_cost_per_token": ("--input",),
+    "output_cost_per_token": ("--output",),
 }
 """Further names of fields, easier to type."""
+
+OPPOSITES: Final[Mapping[str, str]] = {"acknowledged": "--unacknowledged"}
+"""Tekton's words for a switch that is off."""
 
 PREFIX: Final = "field:"
 
@@ -43,9 +47,12 @@ def add(parser: Parser, operation: Any, positional: Collection[str] = (), hidden
         else:
             action = group.add_argument(
                 option(name), *SHORT.get(name, ()), dest=PREFIX + name, type=reader, default=argparse.SUPPRESS,
+                action="extend" if reader in (values.texts, values.decimals) else "store",
                 metavar=values.placeholder(operation.name, name, described), help=_help(described, required=required),
             )  # fmt: skip
             _complete(action, name)
+        if name in OPPOSITES:
+            group.add_argument(OPPOSITES[name], dest=PREFIX + name, action="store_false", default=argparse.SUPPRESS)
     if "tags" in schema["properties"]:
         group.add_argument(
             "--tag", dest="tag", action="append", type=values.tag, metavar="NAME=VALUE", default=argparse.SUPPRESS,

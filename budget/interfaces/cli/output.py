@@ -78,6 +78,10 @@ class Output:
         """Text that is already as it should be."""
         sys.stdout.write(text)
 
+    def flush(self) -> None:
+        """Show now what was printed."""
+        sys.stdout.flush()
+
     def ids(self, rows: Iterable[Row], fields: Sequence[str]) -> None:
         """The id of each, one a line: the first field that is one."""
         name = next((field for field in fields if field.endswith("_id") or field == "seq"), None)

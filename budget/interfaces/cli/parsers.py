@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
     def commands(self, *, required: bool = True) -> "Commands":
         """A place for this parser's commands."""
         made = self.add_subparsers(title="commands", required=required, metavar="COMMAND", parser_class=Parser)
-        return Commands(made, self._defaults.get("asks", False))
+        return Commands(made, self.word, self._defaults.get("asks", False))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001 -- see above
@@ -50,13 +50,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One sentence on stderr, and what to do next."""
-        self.exit(exits.USAGE, f"budget: {_plain(message)}; see `{self.prog} --help`\n")
+        self.exit(
+            exits.USAGE, f"budget: {_plain(message)}; see `{self.prog.strip()} --help`\n".replace("` --help", "`help")
+        )
 
 
 class Commands:
     """The commands of one parser."""
 
-    def __init__(self, action: Any, asks: bool) -> None:  # noqa: FBT001 -- only `Parser.commands` calls it
+    def __init__(self, action: Any, group: str, asks: bool) -> None:  # noqa: FBT001 -- only `Parser.commands` calls it
+        self.group = group
         self._action = action
         self._asks = asks
 
@@ -73,16 +76,17 @@ class Commands:
     add_parser = add
 
 
-def parser(prog: str = "budget") -> Parser:
+def parser(prog: str = "budget", groups: tuple[Group, ...] = GROUPS) -> Parser:
     """The whole command line; each group still to be filled."""
     made = Parser(prog=prog, description="Tekton's one place for LLM tokens and money.")
     made.add_argument("--version", action="version", version=f"budget {version('tekton-budget')}")
     made.add_argument(
         "--debug", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help="tell of every call"
     )
+    made.set_defaults(says="budget")
     add_shared(made)
     commands = made.commands()
-    for group in GROUPS:
+    for group in groups:
         word = commands.add(group.name, group.help)
         word.set_defaults(asks=group.asks)
         word.fill = _filling(group)

@@ -92,8 +92,13 @@ VERBS: Final = (
     Verb("recommend", "", "recommend_models"),
 )
 
-BY_HAND: Final[Mapping[str, tuple[str, ...]]] = {}
-"""Modules that add commands of their own to a group."""
+BY_HAND: Final[Mapping[str, tuple[str, ...]]] = {
+    "usage": ("batch",),
+    "prices": ("tekton",),
+    "alerts": ("following",),
+    "events": ("following",),
+}
+"""Modules that add commands of their own to a group, by `add_to(commands)`."""
 
 
 def add_commands(parser: Parser) -> None:

@@ -43,8 +43,7 @@ class Session:
 
     def ask(self, operation: str, /, **fields: Any) -> Any:
         """The answer of an operation."""
-        if self.verbose:
-            print(f"budget: {operation} {documents.as_line(fields)} at {self.url}", file=sys.stderr)
+        self.say(f"{operation} {documents.as_line(fields)} at {self.url}")
         try:
             return self.client.call(operation, **fields)
         except BudgetError as error:
@@ -52,6 +51,11 @@ class Session:
             if explained is error:
                 raise
             raise explained from error
+
+    def say(self, text: str) -> None:
+        """What `--verbose` wants to know."""
+        if self.verbose:
+            print(f"budget: {text}", file=sys.stderr, flush=True)
 
     def each(self, operation: str, /, **fields: Any) -> Iterator[Any]:
         """Everything that a list holds, page by page."""
@@ -87,6 +91,13 @@ class Session:
             return None
         return found if isinstance(found, dict) and found.get("component") == "budget" else None
 
+    def be_there(self) -> None:
+        """`Unavailable` when no Budget is there: what waits for events would wait for one to come."""
+        try:
+            self.client.call("list_budgets", limit=1)
+        except BudgetError as error:
+            raise self.explained(error) from error
+
     def _headers(self) -> dict[str, str]:
         return {} if self.api_key is None else {"X-API-Key": self.api_key}
 
@@ -102,7 +113,7 @@ class Session:
                 else "; does it run?"
             )
             return Unavailable(f"nothing answers as Budget does at {self.url} ({reason}){slow}")
-        if error.code is None or (isinstance(error, NotFound) and error.problem.get("errors") == "tool"):
+        if error.code is None or (isinstance(error, NotFound) and error.message.startswith("there is no tool")):
             return self._stranger(error)
         return error
 

@@ -18,6 +18,7 @@ SEVERITIES: Final = ("info", "warning", "error")
 ALERT_TYPES: Final = (
     "token_limit_exceeded", "token_limit_approaching", "cost_limit_exceeded", "cost_limit_approaching",
 )  # fmt: skip
+BUCKETS: Final = ("hour", "day", "week", "month")
 UNITS: Final = ("tokens", "cost")
 _DECIMAL: Final = re.compile(r"-?\$?[0-9]{1,20}(\.[0-9]{1,30})?")
 _SPACES: Final = {ord("\n"): " ", ord("\t"): " "}
@@ -185,6 +186,7 @@ _NAMED: Final[Mapping[str, Reader]] = {
     "type": partial(_canonical, known=vocabulary.policy_type),
     "list_alerts.type": partial(word, words=ALERT_TYPES),
     "list_alerts.severity": partial(word, words=SEVERITIES),
+    "bucket": partial(word, words=BUCKETS),
     "unit": partial(word, words=UNITS),
     "time_zone": time_zone,
 }

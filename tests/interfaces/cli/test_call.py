@@ -6,13 +6,6 @@ import pytest
 
 from budget.interfaces.cli import exits
 from budget.interfaces.cli.main import main
-from tests.serving import serving
-
-
-@pytest.fixture(scope="module")
-def address(new_database, tmp_path_factory):
-    with serving(new_database, tmp_path_factory.mktemp("called")) as running:
-        yield running.address
 
 
 def said(capsys):

@@ -7,33 +7,7 @@ import json
 import pytest
 
 from budget.interfaces.cli import exits, projected
-from budget.interfaces.cli.main import main
 from budget.operations.catalogue import BY_NAME
-from tests.serving import serving
-
-
-@pytest.fixture(scope="module")
-def address(new_database, tmp_path_factory):
-    with serving(new_database, tmp_path_factory.mktemp("asked")) as running:
-        yield running.address
-
-
-@pytest.fixture
-def budget(address, monkeypatch, capfd):
-    """Runs a command line; gives its status, output and errors."""
-    monkeypatch.setenv("BUDGET_API_URL", address)
-
-    def run(*words):
-        capfd.readouterr()
-        status: object
-        try:
-            status = main(list(words))
-        except SystemExit as ended:
-            status = ended.code
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return run
 
 
 def made(budget, *words):
@@ -135,3 +109,22 @@ def test_underscores_are_hyphens_in_commands(budget):
     assert budget("prices", "show", "openai", "gpt-4o")[0] == exits.DONE
     with_underscores = budget("call", "list_prices", "--provider", "openai", "--model", "gpt-4o")
     assert with_underscores[0] == exits.DONE
+
+
+def test_after_all_that_the_ledger_is_right(budget, folder, monkeypatch):
+    monkeypatch.setenv("BUDGET_DB_PATH", str(folder / "budget.db"))
+    usage = [
+        "--component",
+        "x",
+        "--provider",
+        "openai",
+        "--model",
+        "gpt-4o",
+        "--input-tokens",
+        "5",
+        "--output-tokens",
+        "1",
+    ]
+    assert budget("usage", "record", *usage)[0] == exits.DONE
+    status, out, _ = budget("verify")
+    assert (status, json.loads(out)["differences"]) == (exits.DONE, 0)

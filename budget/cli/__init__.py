@@ -1,0 +1,1 @@
+"""Where Tekton's scripts look for the command line."""
