@@ -37,6 +37,11 @@ INSIDE: Final[Mapping[str, str]] = {
     "Verdict.remaining": "",
     "Verdict.alternatives": "",
     "Verdict.cost_estimate": "",
+    "Dashboard.trend": "",
+    "Dashboard.limits": COLUMNS["Limit"],
+    "Dashboard.alerts": COLUMNS["Alert"],
+    "Dashboard.allocations": COLUMNS["Allocation"],
+    "Dashboard.in_flight": COLUMNS["Allocation"],
     "Verdict.limits": "type period unit limit used held asked fits",
     "Decision.limits": "type period unit limit used held asked",
 }
@@ -126,7 +131,7 @@ def _is_money(row: Mapping[str, Any], field: str) -> bool:
 
 
 def _is_time(field: str) -> bool:
-    return field.endswith(("_at", "_time", "_date")) or field in ("time", "timestamp", "start", "end")
+    return field.endswith(("_at", "_time", "_date")) or field in ("time", "timestamp", "start", "end", "as_of")
 
 
 def _applies_to(row: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ GROUPS: Final = (
     Group("decisions", "why a request was granted or refused", "projected"),
     Group("report", "usage by fields and over time, forecasts, and how far they can be trusted", "reports"),
     Group("recommend", "cheaper models for a call", "projected"),
+    Group("dashboard", "the figures of the first screen in one answer", "projected"),
     Group("watch", "the same, live, and what happens", "watch"),
     Group("shell", "these commands at a prompt, with history and completion", "shell"),
     Group("config", "the command line's own settings, and profiles for several services", "configuring", asks=False),

@@ -16,7 +16,7 @@ from typing import Any
 
 from budget.domain.errors import BudgetError
 from budget.domain.instants import zone_exists
-from budget.interfaces.cli import exits
+from budget.interfaces.cli import exits, projected
 from budget.interfaces.cli.parsers import Parser
 from budget.settings import Settings
 
@@ -40,6 +40,7 @@ def add_commands(parser: Parser) -> None:
         command.add_argument("--report", type=Path, metavar="FILE", help="write the report there, too, as JSON")
         _shared(command)
         command.set_defaults(run=_migrate, kind=kind)
+    projected.add_verbs(commands)
     undo = commands.add("undo", help="take a migration back by correcting entries")
     undo.add_argument("migration_id", metavar="ID")
     _shared(undo)

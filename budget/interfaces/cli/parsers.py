@@ -63,12 +63,13 @@ class Commands:
         self._action = action
         self._asks = asks
 
-    def add(self, name: str, help: str, **how: Any) -> Parser:  # noqa: A002 -- argparse's own word
-        """A command; with underscores in place of hyphens, as Tekton's documents write it, it is the same one."""
+    def add(self, name: str, help: str, *, asks: bool | None = None, **how: Any) -> Parser:  # noqa: A002 -- argparse's
+        """A command, which asks a service if its group does; Tekton writes underscores for its hyphens."""
         made = cast("Parser", self._action.add_parser(name, help=help, description=_sentence(help), **how))
         made.word = name
-        made.set_defaults(asks=self._asks)
-        if self._asks:
+        asks = self._asks if asks is None else asks
+        made.set_defaults(asks=asks)
+        if asks:
             add_shared(made)
         self._action.choices[name.replace("-", "_")] = made
         return made

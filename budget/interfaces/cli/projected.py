@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from budget.interfaces.cli import exits, options
 from budget.interfaces.cli.failures import Failed
-from budget.interfaces.cli.parsers import Parser
+from budget.interfaces.cli.parsers import Commands, Parser
 from budget.settings import Settings
 
 
@@ -69,6 +69,7 @@ VERBS: Final = (
     Verb("usage", "correct", "correct_usage", ("record_id",)),
     Verb("usage", "void", "void_usage", ("record_id", "reason"), sure=True),
     Verb("usage", "summary", "get_usage_summary", ("period",)),
+    Verb("usage", "window", "get_default_summary", ("period",)),
     Verb("usage", "windows", "list_summaries", ("period",)),
     Verb("usage", "analytics", "list_analytics", ("period",)),
     Verb("usage", "breakdown", "break_down_usage"),
@@ -89,6 +90,9 @@ VERBS: Final = (
     Verb("events", "snapshot", "get_snapshot"),
     Verb("decisions", "list", "list_decisions"),
     Verb("decisions", "explain", "explain_decision", ("decision_id",)),
+    Verb("dashboard", "", "get_dashboard"),
+    Verb("migrate", "list", "list_migrations"),
+    Verb("migrate", "show", "get_migration", ("migration_id",)),
     Verb("recommend", "", "recommend_models"),
 )
 
@@ -110,11 +114,19 @@ def add_commands(parser: Parser) -> None:
         _add(parser, mine[0], BY_NAME[mine[0].operation])
         return
     commands = parser.commands()
-    for verb in mine:
-        operation = BY_NAME[verb.operation]
-        _add(commands.add(verb.word, _first_sentence(operation.description)), verb, operation)
+    add_verbs(commands)
     for name in BY_HAND.get(parser.word, ()):
         importlib.import_module(f"budget.interfaces.cli.{name}").add_to(commands)
+
+
+def add_verbs(commands: Commands) -> None:
+    """The verbs of a group that has commands of its own beside them."""
+    from budget.operations.catalogue import BY_NAME  # noqa: PLC0415 -- slow to import
+
+    for verb in VERBS:
+        if verb.group == commands.group:
+            operation = BY_NAME[verb.operation]
+            _add(commands.add(verb.word, _first_sentence(operation.description), asks=True), verb, operation)
 
 
 def _add(parser: Parser, verb: Verb, operation: Any) -> None:

@@ -52,6 +52,10 @@ def show(session: Session, kind: str, answer: Answer) -> None:
         return
     titles, cells, numeric = _DRAWN.get(kind, _plain_rows)(answer)
     out.table(cells, titles, numeric)
+    if kind == "forecast" and answer["limits"]:
+        out.text("\nlimits\n")
+        titles, cells, numeric = _of_limits(answer)
+        out.table(cells, titles, numeric)
     out.remark(trust(session, answer))
 
 
@@ -141,6 +145,50 @@ def _burn_down(answer: Answer) -> Drawn:
     return titles, cells, [*(name in ("limit", "used", "held", "free") for name in _OF_LIMITS), False, True]
 
 
+def _forecast(answer: Answer) -> Drawn:
+    """What each will have come to at the end of the period, or why nobody can say."""
+    measure = "cost" if answer["unit"] == "cost" else "total_tokens"
+    rows = [*answer["rows"], *([_total(answer) | {"forecast": answer["forecast"]}] if answer["by"] else [])]
+    cells = [
+        [
+            *(_cell(row, name, answer) for name in _by(answer)),
+            _cell(row, measure, answer),
+            *_ahead(row, measure, answer),
+        ]
+        for row in rows
+    ]
+    titles = [*map(columns.title, _by(answer)), f"{columns.title(measure)} so far", "projected", "at least", "at most"]
+    return [*titles, "learnt from"], cells, [*[False] * len(_by(answer)), *[True] * 4, False]
+
+
+def _ahead(row: Answer, measure: str, answer: Answer) -> list[str]:
+    found = row["forecast"]
+    if found["projected"] is None:
+        return ["–", "–", "–", f"{found['learnt_from']} days: too few"]
+    parts = [found[name] for name in ("projected", "projected_low", "projected_high")]
+    return [
+        *(_cell({measure: part}, measure, answer) for part in parts),
+        f"{found['learnt_from']} days, {found['method']}",
+    ]
+
+
+def _of_limits(answer: Answer) -> Drawn:
+    def zone(_: Any) -> str:
+        return str(answer["time_zone"])
+
+    cells = []
+    for limit in answer["limits"]:
+        found = limit["forecast"]
+        ends = [columns.written(found, name, zone) for name in _ENDS]
+        projected = columns.written({"unit": limit["unit"], "used": found["projected"]}, "used", zone)
+        cells.append([*(columns.written(limit, name, zone) for name in ("period", *_OF_LIMITS[:5])), projected, *ends])
+    titles = [columns.title(name) for name in ("period", *_OF_LIMITS[:5], "projected", "exhausts_at", *_ENDS[1:])]
+    return titles, cells, [False] * 4 + [True] * 3 + [False] * 3
+
+
+_ENDS: Final = ("exhausts_at", "exhausts_earliest", "exhausts_latest")
+
+
 def _coverage(answer: Answer) -> Drawn:
     names = [*_by(answer), *_TRUST]
     cells = [
@@ -169,8 +217,13 @@ _TRUST: Final = (
     "unresolved_cost",
 )
 _DRAWN: Final[dict[str, Callable[[Answer], Drawn]]] = {
-    "summary": _summary, "trend": _trend, "top": _top, "burn-down": _burn_down, "coverage": _coverage,
-}  # fmt: skip
+    "summary": _summary,
+    "trend": _trend,
+    "top": _top,
+    "forecast": _forecast,
+    "burn-down": _burn_down,
+    "coverage": _coverage,
+}
 
 
 def _by(answer: Answer) -> list[str]:

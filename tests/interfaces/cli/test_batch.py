@@ -137,6 +137,7 @@ def test_a_million_records_from_stdin_take_little_memory(budget, address):
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdin is not None
         thousand = lines(1_000, component="many")
         for _ in range(MANY // 1_000):
             process.stdin.write(thousand)
