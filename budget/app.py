@@ -31,6 +31,7 @@ from budget.interfaces.mcp.results import Results
 from budget.interfaces.rest import (
     hot,
     infrastructure,
+    needing,
     openapi,
     origins,
     platform,
@@ -42,8 +43,9 @@ from budget.interfaces.rest import (
     traffic,
 )
 from budget.interfaces.ws import routes as ws
-from budget.operations import identity
-from budget.settings import Settings, SettingsError
+from budget.operations import gate, identity
+from budget.operations.gate import Doors
+from budget.settings import Settings
 from budget.storage.database import Database
 
 PREFIXES = ("/api", "/api/v1")
@@ -67,10 +69,7 @@ class Application(FastAPI):
 def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: float = EVERY_SECONDS) -> Application:
     """Budget as an ASGI application; it opens its database when the server starts it."""
     started = time.monotonic()
-    if settings.auth_required:
-        raise SettingsError(
-            "API keys cannot be checked yet: listen on loopback (BUDGET_BIND=127.0.0.1), or set BUDGET_AUTH=off"
-        )
+    doors = Doors(required=settings.auth_required)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -108,23 +107,27 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
     )
     app.state.identity = identity.Identity(settings.version, settings.port, started)
     app.state.traffic = traffic.Traffic()
+    app.state.doors = doors
     hot_routes = [route for prefix in PREFIXES for route in hot.routes(prefix)]
     hot_routes += message_endpoint.ROUTES
     app.router.routes.extend([*hot_routes, *tool_calls.ROUTES])
     app.shortcut = hot.Shortcut(hot_routes)
-    app.hot = traffic.Middleware(app.shortcut, app.state.traffic)
-    for router in (infrastructure, platform, mcp, sse, ws, rhetor, apollo):
+    app.hot = traffic.Middleware(gate.Middleware(app.shortcut, doors), app.state.traffic)
+    for router in (infrastructure, platform, mcp, sse, ws):
         app.include_router(router.router)
+    app.include_router(rhetor.router, dependencies=[needing.OLD_MANAGERS])
+    app.include_router(apollo.router, dependencies=[needing.of_all("allocate")])
     for prefix in PREFIXES:
         documented = prefix == openapi.PREFIX
         app.include_router(projected.router, prefix=prefix, include_in_schema=documented)
-        for checked in (infrastructure.prefixed, read_chat.router):
+        for checked, needed in ((infrastructure.prefixed, []), (read_chat.router, [needing.of_all("read")])):
             app.include_router(
                 checked,
                 prefix=prefix,
                 include_in_schema=documented,
-                dependencies=[Depends(read_parameters.refuse_unknown)],
+                dependencies=[*needed, Depends(read_parameters.refuse_unknown)],
             )
+    app.add_middleware(gate.Middleware, doors=doors)  # within CORS, so that a page may read why it was turned away
     app.add_middleware(origins.Middleware, allowed=settings.cors_origins, host=settings.host)
     app.add_middleware(
         CORSMiddleware,

@@ -1,7 +1,5 @@
 """The wiring: prefixes, request ids, CORS, and what a refusal looks like from outside."""
 
-import shutil
-
 import httpx
 import pytest
 
@@ -171,13 +169,6 @@ async def test_the_clock_comes_from_outside(tmp_path):
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://budget") as client,
     ):
         assert (await client.get("/health")).json()["timestamp"].startswith("2027-01-15T08:00:00.")
-
-
-def test_without_keys_it_does_not_start_where_keys_are_needed(tmp_path):
-    shutil.rmtree(tmp_path)
-    for variables in ({"BUDGET_BIND": "0.0.0.0"}, {"BUDGET_AUTH": "on"}):
-        with pytest.raises(settings.SettingsError, match="BUDGET_AUTH=off"):
-            wiring.create_app(settings.load({"HOME": str(tmp_path), **variables}))
 
 
 def test_a_server_may_import_it_by_name(tmp_path, monkeypatch):

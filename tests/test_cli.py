@@ -108,7 +108,7 @@ def test_a_second_service_on_the_same_port_or_file_says_so(serving, variables):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("BUDGET_PORT", "eighty"), ("BUDGET_PROT", "80"), ("BUDGET_BIND", "0.0.0.0"), ("BUDGET_TIME_ZONE", "Mars")],
+    [("BUDGET_PORT", "eighty"), ("BUDGET_PROT", "80"), ("BUDGET_BIND", "0 0"), ("BUDGET_TIME_ZONE", "Mars")],
 )
 def test_a_wrong_setting_is_one_line(variables, name, value):
     refused = budget(variables, "serve", **{name: value})

@@ -88,13 +88,18 @@ CALLS: dict[str, dict[str, Any]] = {
     "list_migrations": {},
     "get_migration": {"migration_id": "{migration}"},
     "undo_migration": {"migration_id": "{migration}"},
+    "list_keys": {"limit": 5},
+    "get_key": {"key_id": "{key}"},
+    "create_key": {"name": "walked", "scopes": ["read"]},
+    "rotate_key": {"key_id": "{rotated}"},
+    "revoke_key": {"key_id": "{revoked}"},
     "set_model": {"provider": "acme", "model": "m-1", "tier": "local_midweight"},
 }
-ONCE_BEFORE = ("record_usage_batch", "raise_alerts", "migrate", "undo_migration")
-"""What these do is done by the first call, and no key makes a second one answer alike."""
+ONCE_BEFORE = ("record_usage_batch", "raise_alerts", "migrate", "undo_migration", "create_key", "rotate_key")
+"""What these do is done by the first call, and a second one does not answer alike: a secret is shown once."""
 
 
-_HOT_ROUTES = [Route("POST", path, name) for name, path in HOT.items()]
+HOT_ROUTES = [Route("POST", path, name) for name, path in HOT.items()]
 
 
 def fits(route: Route, operation: Operation, asked: dict[str, Any]) -> bool:
@@ -127,7 +132,7 @@ class Walk:
         return filled
 
     def rest(self, operation: Operation, asked: dict[str, Any]) -> Any:
-        route = next(each for each in (*ROUTES, *_HOT_ROUTES) if fits(each, operation, asked))
+        route = next(each for each in (*ROUTES, *HOT_ROUTES) if fits(each, operation, asked))
         path = route.path.replace(":path", "").format(**asked)
         rest = {name: value for name, value in asked.items() if "{" + name not in route.path}
         sent: dict[str, Any] = {"params": rest} if reads_query(route) else {"json": rest}
@@ -175,25 +180,32 @@ class Walk:
 def walking(new_database: Path, folder: Path) -> Iterator[Walk]:
     """A service in which everything that the calls name is there."""
     with serving(new_database, folder, StandingClock()) as running, httpx.Client(base_url=running.address) as client:
-        walk = Walk(client, running)
-        price = {"provider": "acme", "model": "m-1", "input_cost_per_token": 0.001, "output_cost_per_token": 0.002}
-        walk.make("price", "/prices", {**price, "effective_date": "2020-01-01"}, "pricing_id")
-        for name in ("budget", "doomed_budget"):
-            walk.make(name, "/budgets", {"name": name, "default_policies": False}, "budget_id")
-        limit = {"type": "warn", "period": "daily", "budget_id": walk.ids["budget"]}
-        walk.make("policy", "/policies", {**limit, "cost_limit": 5}, "policy_id")
-        walk.make("doomed_policy", "/policies", {**limit, "token_limit": 5}, "policy_id")
-        walk.make("tight", "/policies", {"type": "warn", "period": "daily", "cost_limit": 0.001}, "policy_id")
-        for name in ("started", "extended", "increased", "released", "settled"):
-            ask = {**_CALL, "context_id": name, "tokens_allocated": 20}
-            walk.make(name, "/allocations", ask, "allocation_id")
-        for name in ("record", "corrected", "voided"):
-            usage = {**_CALL, "context_id": "r", "input_tokens": 3, "output_tokens": 2}
-            walk.make(name, "/usage/record", usage, "record_id")
-        walk.ids["old_ledger"] = old_ledgers.rhetor(folder / "rhetor.db", [old_ledgers.a_row()])
-        old = {"kind": "rhetor", "paths": [old_ledgers.rhetor(folder / "old.db", [old_ledgers.a_row(component="x")])]}
-        walk.make("migration", "/migrations", old, "migration_id")
-        walk.ids["alert"] = client.get("/api/v1/alerts").json()["items"][0]["alert_id"]
-        for name in ONCE_BEFORE:
-            walk.rest(BY_NAME[name], walk.asked(BY_NAME[name]))
-        yield walk
+        yield furnished(client, running, folder)
+
+
+def furnished(client: httpx.Client, running: Running, folder: Path) -> Walk:
+    """What the calls name, made in a service."""
+    walk = Walk(client, running)
+    price = {"provider": "acme", "model": "m-1", "input_cost_per_token": 0.001, "output_cost_per_token": 0.002}
+    walk.make("price", "/prices", {**price, "effective_date": "2020-01-01"}, "pricing_id")
+    for name in ("budget", "doomed_budget"):
+        walk.make(name, "/budgets", {"name": name, "default_policies": False}, "budget_id")
+    limit = {"type": "warn", "period": "daily", "budget_id": walk.ids["budget"]}
+    walk.make("policy", "/policies", {**limit, "cost_limit": 5}, "policy_id")
+    walk.make("doomed_policy", "/policies", {**limit, "token_limit": 5}, "policy_id")
+    walk.make("tight", "/policies", {"type": "warn", "period": "daily", "cost_limit": 0.001}, "policy_id")
+    for name in ("started", "extended", "increased", "released", "settled"):
+        ask = {**_CALL, "context_id": name, "tokens_allocated": 20}
+        walk.make(name, "/allocations", ask, "allocation_id")
+    for name in ("record", "corrected", "voided"):
+        usage = {**_CALL, "context_id": "r", "input_tokens": 3, "output_tokens": 2}
+        walk.make(name, "/usage/record", usage, "record_id")
+    for name in ("key", "rotated", "revoked"):
+        walk.make(name, "/keys", {"name": name, "scopes": ["read"]}, "key_id")
+    walk.ids["old_ledger"] = old_ledgers.rhetor(folder / "rhetor.db", [old_ledgers.a_row()])
+    old = {"kind": "rhetor", "paths": [old_ledgers.rhetor(folder / "old.db", [old_ledgers.a_row(component="x")])]}
+    walk.make("migration", "/migrations", old, "migration_id")
+    walk.ids["alert"] = client.get("/api/v1/alerts").json()["items"][0]["alert_id"]
+    for name in ONCE_BEFORE:
+        walk.rest(BY_NAME[name], walk.asked(BY_NAME[name]))
+    return walk

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from budget.client import exchange
 from budget.client.errors import Unavailable
-from budget.domain.entries import ANONYMOUS
+from budget.domain.entries import Caller
 from budget.domain.errors import BudgetError, NotFound
 from budget.engine.ledger import Ledger
-from budget.operations import bodies, inputs, problems
+from budget.operations import access, bodies, inputs, problems
 from budget.operations.catalogue import BY_NAME
 
 PATIENCE_SECONDS: Final = 60.0
@@ -41,7 +41,9 @@ class InProcess:
         """The answer of an operation, as it would come over HTTP; raises the client's errors."""
         given = {name: value for name, value in fields.items() if value is not None}
         try:
-            return exchange.decode(self._wait(self._run(operation, bodies.encode(given), key)))
+            # Here, because the ledger's loop knows nothing of who called in this thread.
+            caller = access.acting_for.get()
+            return exchange.decode(self._wait(self._run(operation, bodies.encode(given), key, caller)))
         except BudgetError as error:
             raise _raised(error) from error
 
@@ -54,13 +56,13 @@ class InProcess:
         self._thread.join()
         self.loop.close()
 
-    async def _run(self, name: str, body: bytes, key: str | None) -> bytes:
+    async def _run(self, name: str, body: bytes, key: str | None, caller: Caller) -> bytes:
         operation = BY_NAME.get(name)
         if operation is None:
             raise NotFound(f"there is no operation {name[:200]!r}", field="operation")
         asked = inputs.from_body(operation, body)
         own: str | None = getattr(asked, "request_id", None)
-        value, _ = await operation.run(self._ledger, asked, ANONYMOUS, own or key)
+        value, _ = await access.run(operation, self._ledger, asked, caller, own or key)
         return bodies.encode(value)
 
     def _wait(self, work: Any) -> Any:

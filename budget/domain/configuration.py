@@ -13,6 +13,7 @@ import msgspec
 from budget.domain import models, periods, pricing
 from budget.domain.budgets import Budget
 from budget.domain.errors import Invalid, NotFound
+from budget.domain.keys import Guarded, by_prefix
 from budget.domain.policies import Policy, Scope
 
 FOREVER = 1 << 62
@@ -88,6 +89,7 @@ class Configuration:
         table: Mapping[tuple[str, str], models.Model],
         alias: models.Alias,
         rules: Rules,
+        keys: Iterable[Guarded] = (),
     ) -> None:
         self.version = version
         self.budgets = {budget.budget_id: budget for budget in budgets}
@@ -96,6 +98,8 @@ class Configuration:
         self.table = table
         self.alias = alias
         self.rules = rules
+        self.keys = {guarded.key.key_id: guarded for guarded in keys}
+        self.keys_by_prefix = by_prefix(self.keys.values())
         self.default_budget = next((b for b in self.budgets.values() if b.is_default), None)
         self._budget_of_component = {
             component: budget.budget_id

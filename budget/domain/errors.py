@@ -77,6 +77,12 @@ class Unavailable(BudgetError):
     code = "unavailable"
 
 
+class NotAuthenticated(BudgetError):
+    """This needs an API key that is known, and neither expired nor withdrawn."""
+
+    code = "authentication_error"
+
+
 class NotAllowed(BudgetError):
     """The caller may not do this."""
 

@@ -72,6 +72,12 @@ RESULT = "message.answered"
 """The result of an asynchronous message."""
 
 
+KEY_CHANGED = "key.changed"
+
+_OF_ALL = ("budget.", "policy.", "price.", "model.", "limit.", "alert.", "clock.")
+"""Families of events that concern every budget where they name none."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event. `about` are the things it is about, as they were then; `said` is what else the entry says."""
 
@@ -100,6 +106,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     severities: frozenset[str] | None = None
     announced: frozenset[str] = frozenset()
     """The announcements that are wanted; these must be named."""
+    budgets: frozenset[str] | None = None
+    """The budgets that the listener's key is bound to; what belongs to none passes where it concerns them all."""
+    components: frozenset[str] | None = None
+    hidden: frozenset[str] = frozenset()
+    """Types that are not for this listener."""
+    listener: str | None = None
+    """The listener's key; the answer to a message is for whoever sent it."""
 
     def passes(self, event: Event) -> bool:
         """Whether this event is wanted."""
@@ -109,7 +122,16 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             and (self.budget_id is None or event.budget_id in (None, self.budget_id))
             and (self.component is None or event.component in (None, self.component))
             and (self.severities is None or event.severity in self.severities)
+            and event.type not in self.hidden
+            and (event.type != RESULT or self.listener is None or self.listener == event.caller)
+            and (self.budgets is None or self._concerns(event))
+            and (self.components is None or event.component is None or event.component in self.components)
         )
+
+    def _concerns(self, event: Event) -> bool:
+        if event.budget_id is None:
+            return event.type == RESULT or (event.seq is not None and event.type.startswith(_OF_ALL))
+        return self.budgets is None or event.budget_id in self.budgets
 
 
 def types_of(words: Iterable[str], field: str = "types") -> frozenset[str] | None:
@@ -261,11 +283,12 @@ def _model_changed(entry: Entry, data: dict[str, Any]) -> Event:
 
 
 def _key_changed(entry: Entry, data: dict[str, Any]) -> Event:
-    return _event(entry, "key.changed", said=data)
+    key = data.get("after") or {}
+    return _event(entry, KEY_CHANGED, said={"change": data["change"], "name": key.get("name")})
 
 
 def _imported(entry: Entry, data: dict[str, Any]) -> Event:
-    return _event(entry, "usage.imported", said=data)
+    return _event(entry, "usage.imported", said={name: value for name, value in data.items() if name != "from"})
 
 
 _PROJECTIONS: Mapping[str, Callable[[Entry, dict[str, Any]], Event]] = {

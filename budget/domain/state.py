@@ -12,6 +12,7 @@ from budget.domain.balances import MAX_AMOUNT, Balance, BalanceKey, Crossing, Li
 from budget.domain.configuration import Configuration, Line, PostingSet, number_of
 from budget.domain.entries import Caller, Entry, encode
 from budget.domain.ids import Ids
+from budget.domain.keys import Guarded
 from budget.domain.policies import Policy, Scope
 from budget.domain.records import OVER_LIMIT, Alert, Hold, Record
 from budget.domain.rollups import Rollup, Rollups
@@ -63,6 +64,7 @@ class State:
         self.new_policies: dict[str, Policy] = {}
         self.new_prices: list[Any] = []
         self.new_models: list[Any] = []
+        self.new_keys: list[Guarded] = []
         self.facts: dict[str, Any] = {}
         """What storage was asked for a command that runs alone."""
         self._lines: dict[tuple[int, str | None, str | None], Lines] = {}
@@ -271,7 +273,12 @@ class State:
         flags: int = 0,
         **data: Any,
     ) -> None:
-        """Write an entry about `subject`; its session and task are those of the hold or record that it is about."""
+        """Write an entry about `subject`; its session and task are those of the hold or record that it is about.
+
+        Where it was asked from stands with what it says (`from`); plain usage, which says nothing more, goes without.
+        """
+        if caller.address is not None:
+            data["from"] = caller.address
         self.write(
             Entry(
                 seq=0,

@@ -10,6 +10,7 @@ from budget.domain.allocations import Grant
 from budget.domain.budgets import Budget
 from budget.domain.entries import Entry
 from budget.domain.errors import NotFound
+from budget.domain.keys import Issued, Key
 from budget.domain.migrations import Migration
 from budget.domain.models import Model
 from budget.domain.policies import Policy
@@ -93,5 +94,6 @@ _BUILDERS: dict[str, Callable[[Connection, Entry, dict[str, Any]], Any]] = {
     "model_changed": lambda _, __, data: msgspec.convert(data["after"], Model),
     "price_changed": _price,
     "imported": _begun,
+    "key_changed": lambda _, __, data: Issued(key=msgspec.convert(data["after"], Key)),
     "alert_changed": lambda _, __, data: msgspec.convert(data["alert"], Alert),
 }

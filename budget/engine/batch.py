@@ -14,11 +14,12 @@ from typing import Any
 from budget.domain import alerts, allocations, bulk, commands, corrections, recording
 from budget.domain.budgets import Budget
 from budget.domain.errors import BudgetError, KeyReused
+from budget.domain.keys import Issued, as_journalled
 from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.records import Alert, Hold, Record
 from budget.domain.state import State
-from budget.engine import administration, answers, decisions, imports
+from budget.engine import administration, answers, decisions, imports, keys
 from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.log import get_logger
 from budget.storage import alerts as stored_alerts
@@ -226,6 +227,9 @@ def _note_unchanged(state: State, submission: Submission, answer: Any) -> None:
         kind, subject, data = "policy_changed", answer.policy_id, {"before": answer, "after": answer}
     elif isinstance(answer, Budget):
         kind, subject, data = "budget_changed", answer.budget_id, {"before": answer, "after": answer}
+    elif isinstance(answer, Issued):
+        kind, subject = "key_changed", answer.key.key_id
+        data = {"change": "unchanged", "before": as_journalled(answer.key), "after": as_journalled(answer.key)}
     elif isinstance(answer, Model):
         kind, subject, data = "model_changed", f"{answer.provider}/{answer.model}", {"before": answer, "after": answer}
     else:
@@ -249,7 +253,7 @@ def _snapshot(state: State, answer: Any) -> Any:
     return answer
 
 
-_ALONE = {**administration.ALONE, **imports.COMMANDS}
+_ALONE = {**administration.ALONE, **imports.COMMANDS, **keys.COMMANDS}
 
 _PLAIN: dict[type[commands.Command], Callable[..., Any]] = {
     commands.Allocate: allocations.allocate,

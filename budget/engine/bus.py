@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from budget.domain import instants
-from budget.domain.entries import SYSTEM
+from budget.domain.entries import SYSTEM, Caller
 from budget.domain.errors import Gone, Invalid, Unavailable
 from budget.domain.events import Event, Filter
 from budget.engine.subscriptions import Channel, Ending, Message, Subscription
@@ -79,13 +79,14 @@ class Bus:
         about: tuple[Any, ...] = (),
         subject: str = "",
         budget_id: str | None = None,
+        caller: Caller = SYSTEM,
     ) -> None:
         """Tell those who want it now something that is not in the journal: no number, no second chance."""
         event = Event(
             seq=None,
             type=type,
             at=self._now(),
-            caller=SYSTEM.name,
+            caller=caller.name,
             subject=subject,
             budget_id=budget_id,
             about=about,

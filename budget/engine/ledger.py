@@ -17,9 +17,10 @@ from budget.domain.errors import BudgetError, Invalid, Unavailable
 from budget.domain.ids import Ids
 from budget.domain.migrations import Reader
 from budget.domain.pricing import Price
-from budget.engine import batch, decisions, loading
+from budget.engine import batch, decisions, keys, loading
 from budget.engine.bus import KEPT_DAYS, Bus
 from budget.engine.clock import Clock
+from budget.engine.groups import Group, answer, fail, submissions_of
 from budget.engine.loading import Outcome, Submission
 from budget.log import get_logger
 from budget.storage import configuration, holdings, journal, migration
@@ -53,17 +54,6 @@ class Figures(msgspec.Struct):
     largest_batch: int = 0
 
 
-class _Group:
-    """Submissions that belong to one request and are answered together."""
-
-    __slots__ = ("alone", "future", "submissions")
-
-    def __init__(self, submissions: list[Submission], future: asyncio.Future[list[Outcome]]) -> None:
-        self.submissions = submissions
-        self.future = future
-        self.alone = any(submission.command.alone for submission in submissions)
-
-
 class Ledger:
     """One writer over one database: commands wait in a bounded queue, and share commits (design 4).
 
@@ -95,7 +85,7 @@ class Ledger:
         self._clock = clock or Clock()
         self._memory = loading.Memory(alias, rules, self._clock, ids or Ids())
         self._read_memory = loading.Memory(alias, rules, self._clock, Ids())
-        self._queue: deque[_Group] = deque()
+        self._queue: deque[Group] = deque()
         self._queued = 0
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
@@ -105,6 +95,7 @@ class Ledger:
         self._sweeps = sweeps
         self._pricing_due = True
         self._tasks: list[asyncio.Task[None]] = []
+        self.key_uses = keys.Uses()
         self.bus = Bus(database, self.now, kept_days=event_days)
         """What happened, for those who listen."""
 
@@ -165,7 +156,7 @@ class Ledger:
         if self._queued and self._queued + len(submissions) > self._queue_limit:
             self.figures.rejected += len(submissions)
             raise Unavailable("too many commands are waiting; try again in a moment")
-        group = _Group(submissions, asyncio.get_running_loop().create_future())
+        group = Group(submissions, asyncio.get_running_loop().create_future())
         self._queue.append(group)
         self._queued += len(submissions)
         self._arrived.set()
@@ -214,16 +205,16 @@ class Ledger:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            groups: list[_Group] = []
+            groups: list[Group] = []
             self._gather(groups)
             try:
                 await self._run(groups)
             except Exception:  # whatever it is, those who wait get an answer and the writer goes on
                 log.exception("a batch could not be run")
                 for group in groups:
-                    _fail(group, Unavailable("the outcome is not known; ask again with the same key"))
+                    fail(group, Unavailable("the outcome is not known; ask again with the same key"))
 
-    def _gather(self, groups: list[_Group]) -> None:
+    def _gather(self, groups: list[Group]) -> None:
         """Add what waits, up to the batch limit; a command that changes the rules comes alone."""
         size = sum(len(group.submissions) for group in groups)
         while self._queue and not (groups and groups[0].alone):
@@ -234,25 +225,25 @@ class Ledger:
             size += len(group.submissions)
             self._queued -= len(group.submissions)
 
-    async def _run(self, groups: list[_Group]) -> None:
+    async def _run(self, groups: list[Group]) -> None:
         def take() -> list[Submission]:
             if self.database.is_shared:  # others had their turn while this batch waited, and more has come meanwhile
                 self._gather(groups)
-            return _submissions(groups)
+            return submissions_of(groups)
 
         try:
             outcomes = await self._commit(take)
         except Unavailable as error:
             self._reached = False
             self.figures.failed_batches += 1
-            log.warning("batch failed", error=error.message, commands=len(_submissions(groups)))
+            log.warning("batch failed", error=error.message, commands=len(submissions_of(groups)))
             for group in groups:
-                _fail(group, error)
+                fail(group, error)
             return
         except Exception:
             # Not a passing fault of the database: one command is to blame, and only it shall fail (rule 6.3).
             self.figures.failed_batches += 1
-            submissions = _submissions(groups)
+            submissions = submissions_of(groups)
             if len(submissions) > 1:
                 log.warning("batch failed, running its commands one by one", commands=len(submissions), exc_info=True)
             outcomes = await self._one_by_one(submissions)
@@ -260,7 +251,7 @@ class Ledger:
             with contextlib.suppress(Exception):  # it is committed, whatever comes now; the next batch looks again
                 await self.database.read(loading.current_configuration, self._memory)
         self._count(outcomes)
-        _answer(groups, outcomes)
+        answer(groups, outcomes)
         if self._memory.head is not None:
             self._memory.last_at = max(self._memory.last_at, self._memory.head.at)
             self.bus.wake(self._memory.head.seq)
@@ -345,6 +336,9 @@ class Ledger:
             try:
                 self.bus.wake((await self.database.read(journal.head)).seq)  # in case a notice was missed
                 self._reached = True
+                # Another replica may have made or revoked a key, and here nothing was written since.
+                await self.database.read(loading.current_configuration, self._memory)
+                await self.key_uses.save(self.database, self._clock.now())
                 due = await self.database.read(holdings.next_expiry)
                 idle = time.monotonic() >= next_idle
                 if idle or (due is not None and due <= self._clock.now()):
@@ -369,23 +363,6 @@ class Ledger:
         except BaseException:  # a caller that goes away included
             self._pricing_due = True
             raise
-
-
-def _submissions(groups: list[_Group]) -> list[Submission]:
-    return [submission for group in groups for submission in group.submissions]
-
-
-def _answer(groups: list[_Group], outcomes: list[Outcome]) -> None:
-    at = 0
-    for group in groups:
-        if not group.future.done():
-            group.future.set_result(outcomes[at : at + len(group.submissions)])
-        at += len(group.submissions)
-
-
-def _fail(group: _Group, error: BudgetError) -> None:
-    if not group.future.done():
-        group.future.set_exception(error)
 
 
 def _check(

@@ -93,9 +93,12 @@ def _configuration(connection: Connection, memory: Memory, version: int, prices_
     if known != prices_version:
         prices = configuration.load_prices(connection)
         memory.prices = prices_version, prices
-    current = configuration.load(connection, version, prices, memory.alias, memory.rules)
-    memory.configuration = current
-    return current
+    loaded = configuration.load(connection, version, prices, memory.alias, memory.rules)
+    if (
+        current is None or version > current.version
+    ):  # a reader's snapshot may be an old one, with a key in it that is revoked
+        memory.configuration = loaded
+    return loaded
 
 
 def load(

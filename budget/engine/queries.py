@@ -3,7 +3,7 @@
 Nothing here writes. Each query reads one snapshot; what changes rarely comes from the configuration in memory.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
@@ -50,15 +50,22 @@ async def list_budgets(
     is_active: bool | None = None,
     owner: str | None = None,
     name: str | None = None,
+    only: Collection[str] = (),
 ) -> tuple[Listed[Budget], Configuration]:
-    """Budgets, the default one first, then as they were made; with the configuration they stand in."""
+    """Budgets, the default one first, then as they were made; with the configuration they stand in.
+
+    `only` are the ids of those that may be seen; without any, all may.
+    """
     configuration = await ledger.refresh()
     found = [
         budget
         for budget in sorted(
             configuration.budgets.values(), key=lambda each: (not each.is_default, each.created_at, each.budget_id)
         )
-        if is_active in (None, budget.is_active) and owner in (None, budget.owner) and name in (None, budget.name)
+        if is_active in (None, budget.is_active)
+        and owner in (None, budget.owner)
+        and name in (None, budget.name)
+        and (not only or budget.budget_id in only)
     ]
     return listed(found, page, limit), configuration
 

@@ -11,6 +11,7 @@ import msgspec
 
 from budget.domain import asking, commands, money, recommendations
 from budget.domain.configuration import GENERATED, Configuration
+from budget.domain.entries import ANONYMOUS, Caller
 from budget.domain.errors import NotFound
 from budget.domain.recommendations import Candidate, Pair
 from budget.engine.price_queries import in_force
@@ -26,7 +27,7 @@ REFUSED = "Budget limit exceeded"
 class Checking(Source, Protocol):
     """A source that also says what an allocation would be told."""
 
-    async def check(self, command: commands.Allocate) -> asking.Verdict:
+    async def check(self, command: commands.Allocate, caller: Caller) -> asking.Verdict:
         """The verdict on a request."""
 
 
@@ -92,7 +93,7 @@ class Call(NamedTuple):
     output_tokens: int
 
 
-async def route(ledger: Checking, call: Call) -> dict[str, Any]:
+async def route(ledger: Checking, call: Call, caller: Caller = ANONYMOUS) -> dict[str, Any]:
     """The model for a call: the one asked for while it is allowed, else the first cheaper one that is; never a refusal.
 
     Where a soft limit is reached it takes a listed equivalent, as the limit's old name, downgrade, says.
@@ -108,7 +109,7 @@ async def route(ledger: Checking, call: Call) -> dict[str, Any]:
         input_tokens=call.input_tokens,
         max_output_tokens=call.output_tokens,
     )
-    verdict = await ledger.check(asked)
+    verdict = await ledger.check(asked, caller)
     if verdict.allowed:
         for offer in verdict.offers:
             pair = offer["request"]["provider"], offer["request"]["model"]
@@ -122,7 +123,7 @@ async def route(ledger: Checking, call: Call) -> dict[str, Any]:
     current_cost = next((candidate.cost for candidate in found if candidate.pair == current), None)
     for candidate in recommendations.to_try(found, current, current_cost, call.task_type):
         other = msgspec.structs.replace(asked, provider=candidate.pair[0], model=candidate.pair[1])
-        if (await ledger.check(other)).allowed:
+        if (await ledger.check(other, caller)).allowed:
             what = "Using the free model" if candidate.cost == 0 else f"Downgraded from {call.model} to"
             return _routed(asked, candidate.pair, [f"{REFUSED}. {what} {candidate.pair[1]}{reason}"], allowed=True)
     last = recommendations.cheapest(candidate for candidate in found if candidate.cost != current_cost)

@@ -78,6 +78,10 @@ def answer_schema(description: str, fields: str, **more: Any) -> dict[str, Any]:
     return {"type": "object", "description": description, "properties": properties, "required": list(properties)}
 
 
+_KEY = (
+    "key_id:s name:s prefix:s scopes:S budgets:S components:S is_active:b created_at:s expires_at:s? rotated_at:s? "
+    "revoked_at:s?"
+)
 _FLAGS = (
     "unpriced:b over_limit:b provisional:b estimated:b late:b partly_priced:b total_differs:b cost_reported:b "
     "price_unknown:b "
@@ -98,6 +102,12 @@ _RECORD = _FLAGS + (
 )
 
 _REPORT = "start:s end:s time_zone:s budget_id:s? by:S bucket:s? rows:l totals:o coverage:o source:s zone_changes:l"
+
+
+def _issued(fields: str) -> dict[str, Any]:
+    schema = answer_schema("", fields)
+    return {"properties": {**schema["properties"], "key": {"type": "string"}}, "required": schema["required"]}
+
 
 ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     "Allocation": answer_schema("A hold on tokens and money.", _ALLOCATION),
@@ -243,6 +253,12 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "What was taken back, and the limits that stay because somebody has edited them since.",
         "migration_id:s state:s undone:o kept_policies:l",
     ),
+    "Key": answer_schema("An API key, known by its prefix; its secret is not kept.", _KEY + " last_used_at:s?"),
+    "IssuedKey": {
+        "type": "object",
+        "description": "A key as it stands; with its secret, `key`, the first time that there is a new one.",
+        **_issued(_KEY),
+    },
     "Problem": {
         **answer_schema(
             "A problem document (RFC 9457). A refusal also says `limits`, `decision_id`, `as_of_seq`, `retryable`, "

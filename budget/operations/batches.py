@@ -11,7 +11,7 @@ from budget.domain.entries import ANONYMOUS, Caller
 from budget.domain.errors import BudgetError, Invalid
 from budget.domain.recording import Settled
 from budget.engine.ledger import Ledger, Outcome, Submission
-from budget.operations import bodies
+from budget.operations import bodies, confinement
 
 MAX_RECORDS: Final = 10_000
 _AT_A_TIME: Final = 1_000
@@ -48,6 +48,10 @@ async def record(
             own_key = None if key is None else f"{key}:{index}"
             try:
                 submission = _submission(records[index], caller, own_key, may_hold_nul=may_hold_nul)
+                if caller.is_bound:
+                    submission.command = await confinement.confined(
+                        "record_usage", reads=False, ledger=ledger, asked=submission.command, caller=caller
+                    )
             except BudgetError as error:
                 results[index] = _refused(index, error)
             else:

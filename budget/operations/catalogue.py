@@ -1,16 +1,18 @@
 """Everything that Budget can be asked to do, one row each: REST, MCP and the command line are projections of it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from budget.domain import commands
+from budget.domain import access_commands, commands
 from budget.operations import (
     batches,
     breakdown,
+    by_caller,
     dashboard,
     event_reading,
+    keeping,
     migrating,
     reading,
     reports,
@@ -19,6 +21,7 @@ from budget.operations import (
     writing,
 )
 from budget.operations.answers import array, one, page
+from budget.operations.by_caller import querying_as
 from budget.operations.writing import Query, Run, querying, submitting
 
 Kind = Literal["reads", "adds", "changes", "removes"]
@@ -59,9 +62,17 @@ def _query(
     return Operation(name, description, request, answer, kind, scope, querying(query), lenient)
 
 
+def _query_as(
+    name: str, request: type[msgspec.Struct], answer: dict[str, Any], query: Callable[..., Awaitable[Any]]
+) -> Operation:
+    """A query whose answer depends on who asks."""
+    description = " ".join((query.__doc__ or "").split())
+    return Operation(name, description, request, answer, "reads", "read", querying_as(query))
+
+
 CATALOGUE: Final[tuple[Operation, ...]] = (
     # Budgets and limits
-    _query("list_budgets", requests.ListBudgets, page("Budget"), reading.list_budgets),
+    _query_as("list_budgets", requests.ListBudgets, page("Budget"), by_caller.list_budgets),
     _query("get_budget", requests.GetBudget, one("Budget"), reading.get_budget),
     Operation(
         "create_budget",
@@ -129,7 +140,7 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
         writing.delete_policy,
     ),
     # Allocations
-    _query("check_allocation", commands.Allocate, one("Verdict"), reading.check_allocation),
+    _query_as("check_allocation", commands.Allocate, one("Verdict"), by_caller.check_allocation),
     Operation(
         "allocate",
         "Hold tokens and money on every limit that applies, before a call. A refusal says what would fit.",
@@ -141,7 +152,9 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
     ),
     _query("list_allocations", requests.ListAllocations, page("Allocation"), reading.list_allocations),
     _query("get_allocation", requests.GetAllocation, one("Allocation"), reading.get_allocation),
-    _query("get_context_allocation", requests.GetContextAllocation, one("Allocation"), reading.get_context_allocation),
+    _query_as(
+        "get_context_allocation", requests.GetContextAllocation, one("Allocation"), by_caller.get_context_allocation
+    ),
     Operation(
         "start_allocation",
         "Say that the call has begun: if it goes silent now, the hold becomes a provisional charge.",
@@ -242,7 +255,7 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
     _query("report_coverage", reports.ReportCoverage, one("Report"), reports.report_coverage),
     _query("get_dashboard", dashboard.GetDashboard, one("Dashboard"), dashboard.get_dashboard),
     # Alerts and decisions
-    _query("list_events", event_reading.ListEvents, one("Events"), event_reading.list_events),
+    _query_as("list_events", event_reading.ListEvents, one("Events"), by_caller.list_events),
     _query("get_snapshot", event_reading.GetSnapshot, one("Snapshot"), event_reading.get_snapshot),
     _query("list_alerts", requests.ListAlerts, page("Alert"), reading.list_alerts),
     _query("get_alert", requests.GetAlert, one("Alert"), reading.get_alert),
@@ -281,7 +294,7 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
     ),
     _query("calculate_cost", requests.CalculationRequest, one("Calculation"), reading.calculate_cost),
     _query("recommend_models", requests.RecommendationRequest, one("Recommendation"), reading.recommend_models),
-    _query("route_request", requests.RouteRequest, one("Routing"), reading.route_request),
+    _query_as("route_request", requests.RouteRequest, one("Routing"), by_caller.route_request),
     _query("list_models", requests.ListModels, page("Model"), reading.list_models),
     _query("get_model", requests.GetModel, one("Model"), reading.get_model),
     Operation(
@@ -315,6 +328,36 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
         "removes",
         "admin",
         migrating.undo_migration,
+    ),
+    # Who may come in
+    _query("list_keys", keeping.ListKeys, page("Key"), keeping.list_keys, scope="admin"),
+    _query("get_key", keeping.GetKey, one("Key"), keeping.get_key, scope="admin"),
+    Operation(
+        "create_key",
+        "Make an API key. `key` in the answer is its secret, shown this once; a repeat answers without it.",
+        access_commands.CreateKey,
+        one("IssuedKey"),
+        "adds",
+        "admin",
+        keeping.change_key,
+    ),
+    Operation(
+        "rotate_key",
+        "Give a key a new secret, shown this once; the one before stays good for `overlap_seconds`.",
+        access_commands.RotateKey,
+        one("IssuedKey"),
+        "adds",
+        "admin",
+        keeping.change_key,
+    ),
+    Operation(
+        "revoke_key",
+        "Withdraw a key for ever: it opens nothing any more, on every replica within a second.",
+        access_commands.RevokeKey,
+        one("IssuedKey"),
+        "removes",
+        "admin",
+        keeping.change_key,
     ),
 )
 

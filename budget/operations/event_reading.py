@@ -6,9 +6,8 @@ from msgspec import Meta
 
 from budget.domain.commands import Count
 from budget.domain.events import Filter, severities_of, types_of
-from budget.engine import events, limits
+from budget.engine import limits
 from budget.engine.ledger import Ledger
-from budget.operations.event_views import event_view
 from budget.operations.requests import Query, Text
 
 Words = Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00]*$")]
@@ -46,20 +45,6 @@ class GetSnapshot(Query, frozen=True, kw_only=True):
     """Of which budget, or of all."""
 
     budget_id: Text | None = None
-
-
-async def list_events(ledger: Ledger, asked: ListEvents) -> dict[str, Any]:
-    """What happened after a number, in order; every event has one, without gaps.
-
-    Go on with `next_after` until it is `as_of_seq`; where a filter lets little pass, a page may be short or empty.
-    Events are kept for 30 days by default: an older `after` is 410, with `oldest_seq` and where to get a snapshot.
-    """
-    found = await events.list_events(ledger.bus, asked.filter, asked.after, asked.limit)
-    return {
-        "items": [event_view(event) for event in found.events],
-        "next_after": found.next_after,
-        "as_of_seq": found.as_of_seq,
-    }
 
 
 async def get_snapshot(ledger: Ledger, asked: GetSnapshot) -> dict[str, Any]:

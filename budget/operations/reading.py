@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from budget.domain import commands, periods, text_estimates, vocabulary
-from budget.domain.entries import ANONYMOUS
+from budget.domain import periods, vocabulary
 from budget.domain.errors import BudgetError, Invalid
 from budget.engine import limits, price_queries, queries, recommendations, summaries
 from budget.engine.ledger import Ledger
-from budget.operations import bodies, requests, verdicts, views
+from budget.operations import bodies, requests, views
 
 SEVERITIES = ("info", "warning", "error")
 UNITS = ("tokens", "cost")
@@ -23,16 +22,6 @@ class NoSummary(bodies.Malformed):
 
 
 # Budgets and limits
-
-
-async def list_budgets(ledger: Ledger, asked: requests.ListBudgets) -> Answer:
-    """Budgets, the default one first."""
-    found, configuration = await queries.list_budgets(
-        ledger, asked.page, asked.limit, is_active=asked.is_active, owner=asked.owner, name=asked.name
-    )
-    return page_of(
-        found, asked, lambda budget: views.budget_view(budget, queries.policy_ids(configuration, budget.budget_id))
-    )
 
 
 async def get_budget(ledger: Ledger, asked: requests.GetBudget) -> Answer:
@@ -109,19 +98,6 @@ async def list_allocations(ledger: Ledger, asked: requests.ListAllocations) -> A
 async def get_allocation(ledger: Ledger, asked: requests.GetAllocation) -> Answer:
     """One allocation, active or ended."""
     return views.allocation_view(await queries.get_allocation(ledger, asked.allocation_id))
-
-
-async def get_context_allocation(ledger: Ledger, asked: requests.GetContextAllocation) -> Answer:
-    """The newest active allocation of a context."""
-    return views.allocation_view(await queries.get_context_allocation(ledger, asked.context_id))
-
-
-async def check_allocation(ledger: Ledger, asked: commands.Allocate) -> Answer:
-    """Say what an allocation would be told now, with the whole arithmetic.
-
-    Nothing is held, nothing is promised.
-    """
-    return verdicts.verdict_view(await ledger.check(asked, ANONYMOUS), asked)
 
 
 # Usage
@@ -282,25 +258,6 @@ async def recommend_models(ledger: Ledger, asked: requests.RecommendationRequest
         prefer_provider=asked.prefer_provider,
         max_cost=asked.max_cost,
     )
-
-
-async def route_request(ledger: Ledger, asked: requests.RouteRequest) -> Answer:
-    """The model to use for a call: the one asked for while the limits allow it, else a cheaper one that they allow.
-
-    It never refuses; `allowed` says whether an allocation for the model that it names would be granted now.
-    """
-    tokens = text_estimates.tokens_of(asked.input_text or "") if asked.input_tokens is None else asked.input_tokens
-    call = recommendations.Call(
-        provider=asked.provider,
-        model=asked.model,
-        component=asked.component,
-        task_type=asked.task_type,
-        budget_id=asked.budget_id,
-        context_id=asked.context_id,
-        input_tokens=tokens,
-        output_tokens=text_estimates.output_of(tokens) if asked.output_tokens is None else asked.output_tokens,
-    )
-    return await recommendations.route(ledger, call)
 
 
 # What they share

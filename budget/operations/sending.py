@@ -1,6 +1,7 @@
 """How plain ASGI endpoints answer: JSON, or a problem document with the headers that belong to it."""
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
@@ -37,11 +38,11 @@ def response(error: BudgetError, instance: str | None = None) -> Response:
     return Response(encode(document(error, instance)), status_of(error), headers_of(error), MEDIA_TYPE)
 
 
-async def send_error(error: BudgetError, scope: Scope, send: Send) -> None:
+async def send_error(error: BudgetError, scope: Scope, send: Send, more: Mapping[str, str] = {}) -> None:
     """The same for a plain ASGI endpoint."""
     body = encode(document(error, scope["path"]))
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
+    headers += [(name.lower().encode(), value.encode()) for name, value in {**headers_of(error), **more}.items()]
     await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

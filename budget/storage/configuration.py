@@ -13,7 +13,7 @@ from budget.domain.entries import encode
 from budget.domain.policies import Policy
 from budget.domain.pricing import Price
 from budget.domain.state import State
-from budget.storage import statements, tables
+from budget.storage import keys, statements, tables
 
 PriceTable = dict[tuple[str, str], list[Price]]
 
@@ -40,6 +40,7 @@ def load(connection: Connection, version: int, prices: PriceTable, alias: models
         },
         alias=alias,
         rules=rules,
+        keys=keys.load(connection),
     )
 
 
@@ -107,7 +108,8 @@ def policy_version(connection: Connection, policy_id: str, version: int) -> Poli
 
 def save(connection: Connection, state: State) -> None:
     """Write what a command changed of all this, and a new version with it."""
-    if not (state.new_budgets or state.new_policies or state.new_prices or state.new_models):
+    changed = (state.new_budgets, state.new_policies, state.new_prices, state.new_models, state.new_keys)
+    if not any(changed):
         return
     statements.replace_rows(connection, tables.budgets, [_budget_row(budget) for budget in state.new_budgets.values()])
     policies = [
@@ -124,6 +126,7 @@ def save(connection: Connection, state: State) -> None:
         tables.models,
         [(model.provider, model.model, encode(model).decode()) for model in state.new_models],
     )
+    keys.save(connection, state.new_keys)
     statements.run(
         connection,
         "UPDATE configuration SET version = version + 1, prices_version = prices_version + ? WHERE id = 1",

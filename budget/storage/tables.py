@@ -356,6 +356,20 @@ decisions = Table(
     Index("ix_decisions_decided", "decided_at"),
 )
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+)
+
+api_key_uses = Table(
+    "api_key_uses",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("used_at", BigInteger, nullable=False),
+)
+
 cursors = Table(
     "cursors",
     metadata,

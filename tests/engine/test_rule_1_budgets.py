@@ -21,7 +21,7 @@ async def test_rule_1_1_else_to_its_allocations(book):
 
 async def test_rule_1_1_else_to_its_keys_only_budget(book):
     budget = await book.budget()
-    caller = Caller(key_id="k", budget_id=budget.budget_id)
+    caller = Caller(key_id="k", budgets=frozenset((budget.budget_id,)))
     assert (await book.do(a_usage(), caller=caller)).budget_id == budget.budget_id
 
 

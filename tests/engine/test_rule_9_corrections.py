@@ -89,7 +89,8 @@ async def test_rule_9_a_given_cost_wins(book):
 async def test_rule_9_only_an_admin_books_a_credit(book):
     policy = await book.policy("warn", cost_limit="1")
     assert isinstance(
-        await book.error(a_usage(cost=Decimal(-1)), caller=Caller(key_id="k", is_admin=False)), NotAllowed
+        await book.error(a_usage(cost=Decimal(-1)), caller=Caller(key_id="k", scopes=frozenset(("record",)))),
+        NotAllowed,
     )
     await book.record(cost=Decimal("-0.25"))
     assert (await book.balance(policy))[2] == -25 * 10**9
@@ -164,7 +165,7 @@ async def test_P12_correcting_a_credit_raises_no_alert_for_what_was_never_used(b
 
 async def test_a_credit_is_kept_by_who_may_not_give_one(book):
     record = await book.record(cost=Decimal("-0.25"))
-    new = await book.do(_correct(record, component="apollo"), caller=Caller(key_id="k", is_admin=False))
+    new = await book.do(_correct(record, component="apollo"), caller=Caller(key_id="k", scopes=frozenset(("record",))))
     assert new.cost == record.cost
 
 

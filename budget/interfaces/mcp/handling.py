@@ -11,8 +11,8 @@ from budget.domain.configuration import GENERATED
 from budget.domain.entries import ANONYMOUS, Caller
 from budget.domain.errors import BudgetError, Invalid
 from budget.engine.ledger import Ledger
-from budget.operations import bodies, inputs, problems
-from budget.operations.catalogue import Operation
+from budget.operations import access, bodies, inputs, problems
+from budget.operations.catalogue import BY_NAME, Operation
 from budget.operations.identity import Identity
 
 
@@ -38,6 +38,11 @@ class Asked(NamedTuple):
             return GENERATED + str(uuid.uuid4())
         return GENERATED + hashlib.blake2b(self.key.encode(), digest_size=16).hexdigest()
 
+    async def admitted(self, operation: str, request: bodies.Struct) -> bodies.Struct:
+        """The request as this caller may ask it."""
+        narrowed: bodies.Struct = await access.admitted(BY_NAME[operation], self.ledger, request, self.caller)
+        return narrowed
+
 
 Answer = dict[str, Any]
 Handle = Callable[[Asked], Awaitable[Answer]]
@@ -55,6 +60,8 @@ class Handler(NamedTuple):
     handle: Handle
     failed: Callable[[Asked], Answer] = no_payload
     """The payload beside an error."""
+    scope: str = "read"
+    """Which right of a key it needs."""
 
 
 def projected(operation: Operation) -> Handler:
@@ -62,10 +69,10 @@ def projected(operation: Operation) -> Handler:
 
     async def handle(asked: Asked) -> Answer:
         request = inputs.from_body(operation, asked.payload, lenient=True)
-        value, _ = await operation.run(asked.ledger, request, asked.caller, asked.key_of(request))
+        value, _ = await access.run(operation, asked.ledger, request, asked.caller, asked.key_of(request))
         return as_object(value)
 
-    return Handler(f"budget.{operation.name}_response", handle)
+    return Handler(f"budget.{operation.name}_response", handle, scope=operation.scope)
 
 
 def as_object(value: Any) -> Answer:

@@ -62,7 +62,7 @@ class Shared:
             await answer(body, scope, send)
         elif (call := plain_calls.recognised(scope, body)) is not None:
             state = scope["app"].state
-            await send_json(await plain_calls.answer(state.ledger, state.identity, call), send)
+            await send_json(await plain_calls.answer(state.ledger, state.identity, call, scope["caller"]), send)
         else:
             await gateway(_trimmed(scope), _again(body, receive), send)
 
@@ -70,7 +70,7 @@ class Shared:
 async def answer(body: bytes, scope: Scope, send: Send) -> None:
     """Answer one message of Tekton."""
     state = scope["app"].state
-    ledger, identity = state.ledger, state.identity
+    ledger, identity, caller = state.ledger, state.identity, scope["caller"]
     try:
         message = messages.parse(body)
     except BudgetError as error:
@@ -78,9 +78,9 @@ async def answer(body: bytes, scope: Scope, send: Send) -> None:
         return
     if message.is_asynchronous or message.reply_to is not None:
         results: Results = state.message_results
-        await send_json(results.accept(ledger, identity, message), send)
+        await send_json(results.accept(ledger, identity, message, caller), send)
     else:
-        await send_json(await messages.answer(ledger, identity, message, messages.id_of(message)), send)
+        await send_json(await messages.answer(ledger, identity, message, messages.id_of(message), caller), send)
 
 
 class _Kind(msgspec.Struct):

@@ -13,12 +13,13 @@ from msgspec import Meta
 
 from budget.domain import instants
 from budget.domain.commands import Key
+from budget.domain.entries import Caller
 from budget.domain.errors import BudgetError, Invalid
 from budget.engine.ledger import Ledger
 from budget.interfaces.mcp import tekton_commands, tekton_queries
 from budget.interfaces.mcp.handling import Answer, Asked, Handler, problem_of, projected, text_of
 from budget.log import get_logger
-from budget.operations import bodies, problems
+from budget.operations import access, bodies, problems
 from budget.operations.catalogue import CATALOGUE
 from budget.operations.identity import COMPONENT, Identity
 
@@ -70,13 +71,14 @@ def id_of(message: Message) -> str:
     return message.message_id or str(uuid.uuid4())
 
 
-async def answer(ledger: Ledger, identity: Identity, message: Message, request_id: str) -> bytes:
+async def answer(ledger: Ledger, identity: Identity, message: Message, request_id: str, caller: Caller) -> bytes:
     """The envelope of the response to a message."""
     handler = HANDLERS.get(message.message_type)
     if handler is None:
         return failed(ledger, request_id, f"Unknown message type: {message.message_type}")
-    asked = Asked(ledger, identity, message.content, message.sender, message.message_id)
+    asked = Asked(ledger, identity, message.content, message.sender, message.message_id, caller)
     try:
+        access.demand(caller, handler.scope)
         payload = await handler.handle(asked)
     except BudgetError as error:
         log.debug("message refused", message_type=message.message_type, sender=message.sender, error=error.message)

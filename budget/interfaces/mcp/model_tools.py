@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from budget.domain.entries import ANONYMOUS, Caller
+from budget.domain.entries import Caller
 from budget.domain.errors import BudgetError
 from budget.engine.ledger import Ledger
 from budget.interfaces.mcp.handling import as_object
 from budget.log import get_logger
-from budget.operations import bodies, inputs, problems
+from budget.operations import access, bodies, inputs, problems
 from budget.operations.catalogue import Operation
 
 log = get_logger("mcp_endpoints")
@@ -20,12 +20,13 @@ class Outcome(NamedTuple):
     is_error: bool = False
 
 
-async def call(ledger: Ledger, operation: Operation, arguments: bytes, caller: Caller = ANONYMOUS) -> Outcome:
+async def call(ledger: Ledger, operation: Operation, arguments: bytes, caller: Caller) -> Outcome:
     """Run an operation; `request_id` among the arguments is the idempotency key."""
     try:
+        access.demand(caller, operation.scope)  # before anything is said about the request
         asked = inputs.from_body(operation, arguments)
         key = getattr(asked, "request_id", None)
-        value, _ = await operation.run(ledger, asked, caller, key)
+        value, _ = await access.run(operation, ledger, asked, caller, key)
     except BudgetError as error:
         log.debug("tool refused", tool=operation.name, error=error.message)
         return Outcome(problems.encode(problems.document(error)), is_error=True)

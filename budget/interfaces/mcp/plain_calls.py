@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from starlette.types import Scope
 
+from budget.domain.entries import Caller
 from budget.engine.ledger import Ledger
 from budget.interfaces.mcp import model_tools
 from budget.operations import bodies
@@ -99,9 +100,9 @@ def recognised(scope: Scope, body: bytes) -> Call | None:
     return call
 
 
-async def answer(ledger: Ledger, identity: Identity, call: Call) -> bytes:
+async def answer(ledger: Ledger, identity: Identity, call: Call, caller: Caller) -> bytes:
     """The response to a call."""
-    outcome = await model_tools.call(ledger, BY_NAME[call.params.name], bytes(call.params.arguments))
+    outcome = await model_tools.call(ledger, BY_NAME[call.params.name], bytes(call.params.arguments), caller)
     result: dict[str, Any] = {
         "content": [{"text": outcome.json.decode(), "type": "text"}],
         "isError": outcome.is_error,

@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
+from budget.domain.entries import Caller
 from budget.domain.errors import Invalid
 from budget.engine.ledger import Ledger
-from budget.operations import bodies, reading, requests
+from budget.operations import bodies
+from budget.operations.access import Asking
 
 
 class Argument(NamedTuple):
@@ -26,18 +28,17 @@ class Prompt(NamedTuple):
     text: Callable[..., Awaitable[str]]
 
 
-async def _explain_refusal(ledger: Ledger, decision_id: str) -> str:
-    decision = await reading.explain_decision(ledger, requests.ExplainDecision(decision_id=decision_id))
+async def _explain_refusal(ask: Asking, decision_id: str) -> str:
+    decision = await ask("explain_decision", decision_id=decision_id)
     return (
         "A hard limit refused a call. Explain to its owner in plain words which limit it was, the arithmetic, when it "
         "fits again, and which of the offers would help. Use only these figures.\n\n" + _figures(decision)
     )
 
 
-async def _review_spending(ledger: Ledger, period: str = "monthly", budget_id: str | None = None) -> str:
-    asked = requests.UsageSummaryRequest(period=period, budget_id=budget_id)
-    summary = await reading.get_usage_summary(ledger, asked)
-    limits = await reading.list_limits(ledger, requests.ListLimits(budget_id=budget_id, period=period))
+async def _review_spending(ask: Asking, period: str = "monthly", budget_id: str | None = None) -> str:
+    summary = await ask("get_usage_summary", period=period, budget_id=budget_id)
+    limits = await ask("list_limits", budget_id=budget_id, period=period)
     return (
         "Review this spending: what costs most, what is unusual, which limits are close, and how much of it is priced "
         "(`coverage`). Use only these figures, and say so where they are not enough.\n\n"
@@ -45,8 +46,8 @@ async def _review_spending(ledger: Ledger, period: str = "monthly", budget_id: s
     )
 
 
-async def _choose_model(ledger: Ledger, task: str, provider: str | None = None, model: str | None = None) -> str:
-    found = await reading.recommend_models(ledger, requests.RecommendationRequest(provider=provider, model=model))
+async def _choose_model(ask: Asking, task: str, provider: str | None = None, model: str | None = None) -> str:
+    found = await ask("recommend_models", provider=provider, model=model)
     current = f" It runs on {provider}/{model} now." if provider and model else ""
     return (
         f"Choose a model for this task: {task}.{current} The figures compare prices only: weigh for yourself whether a "
@@ -54,9 +55,9 @@ async def _choose_model(ledger: Ledger, task: str, provider: str | None = None, 
     )
 
 
-async def _plan_limits(ledger: Ledger, budget_id: str | None = None) -> str:
-    limits = await reading.list_limits(ledger, requests.ListLimits(budget_id=budget_id))
-    row = await reading.list_summaries(ledger, requests.ListSummaries(period="monthly", budget_id=budget_id))
+async def _plan_limits(ask: Asking, budget_id: str | None = None) -> str:
+    limits = await ask("list_limits", budget_id=budget_id)
+    row = await ask("list_summaries", period="monthly", budget_id=budget_id)
     return (
         "Propose limits for the coming month: which to raise, lower, add or make hard, each with its reason from these "
         "figures. The tools `create_policy` and `update_policy` would carry it out; ask before you use them.\n\n"
@@ -96,7 +97,7 @@ PROMPTS: Final[tuple[Prompt, ...]] = (
 )
 
 
-async def filled_in(ledger: Ledger, prompt: Prompt, given: dict[str, str]) -> str:
+async def filled_in(ledger: Ledger, prompt: Prompt, given: dict[str, str], caller: Caller) -> str:
     """The text of a prompt; `Invalid` for an argument that it does not have, or that is missing."""
     known = {argument.name for argument in prompt.arguments}
     for name in given:
@@ -105,7 +106,7 @@ async def filled_in(ledger: Ledger, prompt: Prompt, given: dict[str, str]) -> st
     for argument in prompt.arguments:
         if argument.required and not given.get(argument.name):
             raise Invalid(argument.name, "is required")
-    return await prompt.text(ledger, **{name: text for name, text in given.items() if text})
+    return await prompt.text(Asking(ledger, caller), **{name: text for name, text in given.items() if text})
 
 
 def _figures(value: Any) -> str:

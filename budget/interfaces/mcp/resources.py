@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
+from budget.domain.entries import Caller
 from budget.domain.errors import NotFound
 from budget.domain.events import Event, Filter
-from budget.engine import events, price_queries, queries
+from budget.engine import events, queries
 from budget.engine.ledger import Ledger
-from budget.operations import reading, requests, tekton_events
+from budget.operations import access, by_caller, tekton_events
+from budget.operations.access import Asking
 
 MOST_LISTED: Final = 100
 """Resources on a page; also the policies and limits that one resource shows."""
@@ -36,71 +38,69 @@ class Template(NamedTuple):
         return "{" not in self.uri
 
 
-async def _budgets(ledger: Ledger) -> Any:
-    return await reading.list_budgets(ledger, requests.ListBudgets(limit=MOST_LISTED))
+async def _budgets(ask: Asking) -> Any:
+    return await ask("list_budgets", limit=MOST_LISTED)
 
 
-async def _budget(ledger: Ledger, budget_id: str) -> Any:
-    budget = await reading.get_budget(ledger, requests.GetBudget(budget_id=budget_id))
-    limits = await reading.list_limits(ledger, requests.ListLimits(budget_id=budget_id))
+async def _budget(ask: Asking, budget_id: str) -> Any:
+    budget = await ask("get_budget", budget_id=budget_id)
+    limits = await ask("list_limits", budget_id=budget_id)
     return {"budget": budget, "limits": limits["items"]}
 
 
-async def _budget_usage(ledger: Ledger, budget_id: str) -> Any:
-    return await _summary(ledger, budget_id)
+async def _budget_usage(ask: Asking, budget_id: str) -> Any:
+    return await ask("get_usage_summary", period="monthly", budget_id=budget_id)
 
 
-async def _policies(ledger: Ledger) -> Any:
-    return await reading.list_policies(ledger, requests.ListPolicies(limit=MOST_LISTED))
+async def _policies(ask: Asking) -> Any:
+    return await ask("list_policies", limit=MOST_LISTED)
 
 
-async def _policy(ledger: Ledger, policy_id: str) -> Any:
-    return await reading.get_policy(ledger, requests.GetPolicy(policy_id=policy_id))
+async def _policy(ask: Asking, policy_id: str) -> Any:
+    return await ask("get_policy", policy_id=policy_id)
 
 
-async def _providers(ledger: Ledger) -> Any:
+async def _providers(ask: Asking) -> Any:
     models: dict[str, int] = {}
-    for price in await price_queries.list_prices(ledger):
-        models[price.provider] = models.get(price.provider, 0) + 1
+    for price in await ask("list_prices"):
+        models[price["provider"]] = models.get(price["provider"], 0) + 1
     return [{"provider": name, "models": count, "uri": prices_uri(name)} for name, count in sorted(models.items())]
 
 
-async def _prices(ledger: Ledger, provider: str) -> Any:
-    return await reading.list_prices(ledger, requests.ListPrices(provider=provider))
+async def _prices(ask: Asking, provider: str) -> Any:
+    return await ask("list_prices", provider=provider)
 
 
-async def _price(ledger: Ledger, provider: str, model: str) -> Any:
-    return await reading.get_price(ledger, requests.CurrentPriceRequest(provider=provider, model=model))
+async def _price(ask: Asking, provider: str, model: str) -> Any:
+    return await ask("get_price", provider=provider, model=model)
 
 
-async def _usage(ledger: Ledger) -> Any:
-    return await _summary(ledger, None)
+async def _usage(ask: Asking) -> Any:
+    return await ask("get_usage_summary", period="monthly")
 
 
-async def _record(ledger: Ledger, record_id: str) -> Any:
-    return await reading.get_usage(ledger, requests.GetUsage(record_id=record_id))
+async def _record(ask: Asking, record_id: str) -> Any:
+    return await ask("get_usage", record_id=record_id)
 
 
-async def _event_types(_: Ledger) -> Any:
+async def _event_types(_: Asking) -> Any:
     return [{"event_type": name, "uri": events_uri(name)} for name in tekton_events.NAMES]
 
 
-async def _events(ledger: Ledger, event_type: str) -> Any:
+async def _events(ask: Asking, event_type: str) -> Any:
     if event_type not in tekton_events.NAMES:
         raise NotFound(f"there is no event type {event_type[:200]!r}", field="uri")
+    ledger, caller = ask
     now = ledger.now()
     if event_type == tekton_events.RESET:
+        access.demand_unbound(caller, "read")  # it tells of every budget
         return tekton_events.resets(ledger.configuration(), now - _DAY, now)
     oldest, newest = await ledger.bus.bounds()
     wanted = Filter(types=frozenset(kind for kind, names in tekton_events.TYPES.items() if event_type in names))
-    page = await events.list_events(ledger.bus, wanted, max(oldest - 1, newest - MOST_EVENTS), MOST_EVENTS)
+    after = max(oldest - 1, newest - MOST_EVENTS)
+    page = await events.list_events(ledger.bus, by_caller.narrowed(wanted, caller), after, MOST_EVENTS)
     told = (envelope for event in page.events for envelope in tekton_events.envelopes(event))
     return [envelope for envelope in told if envelope["event_type"] == event_type]
-
-
-async def _summary(ledger: Ledger, budget_id: str | None) -> Any:
-    asked = requests.UsageSummaryRequest(period="monthly", budget_id=budget_id)
-    return await reading.get_usage_summary(ledger, asked)
 
 
 BUDGETS: Final = "budget://budgets"
@@ -144,11 +144,14 @@ def _pattern(uri: str) -> re.Pattern[str]:
 _PATTERNS: Final = tuple((_pattern(template.uri), template) for template in TEMPLATES)
 
 
-async def read(ledger: Ledger, uri: str) -> Any:
+async def read(ledger: Ledger, uri: str, caller: Caller) -> Any:
     """What stands at an address; `NotFound` where nothing does."""
+    access.demand(caller, "read")
     for pattern, template in _PATTERNS:
         if (match := pattern.fullmatch(uri)) is not None:
-            return await template.read(ledger, **{name: unquote(text) for name, text in match.groupdict().items()})
+            return await template.read(
+                Asking(ledger, caller), **{name: unquote(text) for name, text in match.groupdict().items()}
+            )
     raise NotFound(f"there is no resource {uri[:200]!r}", field="uri")
 
 
@@ -160,9 +163,10 @@ class Listed(NamedTuple):
     description: str
 
 
-async def listed(ledger: Ledger, page: int) -> tuple[list[Listed], bool]:
+async def listed(ledger: Ledger, page: int, caller: Caller) -> tuple[list[Listed], bool]:
     """The fixed addresses and each budget's own, by the page; and whether there are more."""
-    found, _ = await queries.list_budgets(ledger, page, MOST_LISTED)
+    access.demand(caller, "read")
+    found, _ = await queries.list_budgets(ledger, page, MOST_LISTED, only=caller.budgets)
     fixed = [Listed(template.uri, template.name, template.description) for template in TEMPLATES if template.is_fixed]
     budgets = [
         Listed(budget_uri(budget.budget_id), budget.name, "A budget and its balances.") for budget in found.items

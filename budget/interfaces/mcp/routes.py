@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from budget.domain.entries import NOBODY
 from budget.interfaces.mcp.results import Results
 from budget.interfaces.mcp.tools import MODALITIES, TOOLS, Tool
 from budget.operations import wire
@@ -19,6 +20,8 @@ async def health(request: Request) -> Response:
     """Whether messages and tools are answered."""
     writing = request.app.state.ledger.is_writing
     status = "healthy" if writing else "unhealthy"
+    if request.scope["caller"] is NOBODY:  # up or not, and no more
+        return wire.reply({"status": status}, 200 if writing else 503)
     return wire.reply({"status": status, "message": f"MCP of {COMPONENT} is {status}"}, 200 if writing else 503)
 
 
@@ -55,7 +58,7 @@ async def list_tools(request: Request) -> Response:
 async def result(request: Request, message_id: str) -> Response:
     """The response to an asynchronous message: 202 while it is being worked on."""
     results: Results = request.app.state.message_results
-    status, body = await results.result(request.app.state.ledger, message_id)
+    status, body = await results.result(request.app.state.ledger, message_id, request.scope["caller"])
     return Response(body, status, media_type="application/json")
 
 

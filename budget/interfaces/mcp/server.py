@@ -13,13 +13,14 @@ from mcp.server.subscriptions import ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 
+from budget.domain.entries import NOBODY, Caller
 from budget.domain.errors import BudgetError
 from budget.engine.ledger import Ledger
 from budget.interfaces.mcp import model_tools, prompts, resources
 from budget.interfaces.mcp.changes import Changes
 from budget.interfaces.mcp.handling import text_of
 from budget.log import get_logger
-from budget.operations import answers, inputs, problems, wire
+from budget.operations import access, answers, inputs, problems, wire
 from budget.operations.catalogue import BY_NAME, CATALOGUE, Operation
 from budget.operations.identity import COMPONENT, DESCRIPTION, NAME, Identity
 
@@ -74,19 +75,26 @@ class ModelContext:
             max_request_body_size=wire.MAX_BODY,
         )
 
-    async def _call_tool(self, _: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def _call_tool(self, context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
         operation = BY_NAME.get(params.name)
         if operation is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:200]}")
-        outcome = await model_tools.call(self._ledger, operation, msgspec.json.encode(params.arguments or {}))
+        outcome = await model_tools.call(
+            self._ledger, operation, msgspec.json.encode(params.arguments or {}), _caller_of(context)
+        )
         content: list[types.ContentBlock] = [types.TextContent(type="text", text=outcome.json.decode())]
         return types.CallToolResult(
             content=content, structured_content=msgspec.json.decode(outcome.json), is_error=outcome.is_error
         )
 
-    async def _list_resources(self, _: Any, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+    async def _list_resources(
+        self, context: Any, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
         page = _page_of(params)
-        found, more = await resources.listed(self._ledger, page)
+        try:
+            found, more = await resources.listed(self._ledger, page, _caller_of(context))
+        except BudgetError as error:
+            raise _as_mcp(error) from None
         return types.ListResourcesResult(
             resources=[
                 types.Resource(uri=each.uri, name=each.name, description=each.description, mime_type=_JSON)
@@ -95,10 +103,10 @@ class ModelContext:
             next_cursor=str(page + 1) if more else None,
         )
 
-    async def _read_resource(self, _: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+    async def _read_resource(self, context: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         uri = str(params.uri)
         try:
-            value = await resources.read(self._ledger, uri)
+            value = await resources.read(self._ledger, uri, _caller_of(context))
         except BudgetError as error:
             log.debug("resource refused", uri=uri, error=error.message)
             raise _as_mcp(error, uri=uri) from None
@@ -108,20 +116,30 @@ class ModelContext:
     async def _listening(
         self, context: Any, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
+        try:
+            access.demand_unbound(_caller_of(context), "read")  # what changes is told by addresses, whosever they are
+        except BudgetError as error:
+            raise _as_mcp(error) from None
         async with self._changes.followed():
             return await self._listen(context, params)
 
-    async def _get_prompt(self, _: Any, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    async def _get_prompt(self, context: Any, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         prompt = next((each for each in prompts.PROMPTS if each.name == params.name), None)
         if prompt is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name[:200]}")
         try:
-            text = await prompts.filled_in(self._ledger, prompt, params.arguments or {})
+            text = await prompts.filled_in(self._ledger, prompt, params.arguments or {}, _caller_of(context))
         except BudgetError as error:
             log.debug("prompt refused", prompt=prompt.name, error=error.message)
             raise _as_mcp(error) from None
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(description=prompt.description, messages=[message])
+
+
+def _caller_of(context: Any) -> Caller:
+    """Who asks, as the door found it."""
+    caller: Caller = NOBODY if context.request is None else context.request.scope["caller"]
+    return caller
 
 
 _JSON: Final = "application/json"

@@ -34,6 +34,7 @@ async def _allocate(asked: Asked) -> Answer:
         if error.field != "tokens_allocated":
             raise
         raise Invalid("amount", error.message) from None
+    command = await asked.admitted("allocate", command)
     outcome = await asked.ledger.submit(command, asked.caller, asked.key_of(command))
     shown = views.grant_view(outcome.answer)
     return {
@@ -81,6 +82,7 @@ async def _check(asked: Asked) -> Answer:
         input_tokens=tokens,
         max_output_tokens=output,
     )
+    command = await asked.admitted("check_allocation", command)
     info = verdicts.verdict_view(await asked.ledger.check(command, asked.caller), command)
     return {"allowed": info["allowed"], "info": info}
 
@@ -113,6 +115,7 @@ async def _record_usage(asked: Asked) -> Answer:
             context_id=command.context_id or asked.new_context(),
             component=command.component or asked.sender,
         )
+    command = await asked.admitted("record_usage", command)
     outcome = await asked.ledger.submit(command, asked.caller, asked.key_of(command))
     record = outcome.answer
     shown = views.usage_record_view(record)
@@ -170,7 +173,7 @@ def _give(fields: dict[str, Any], name: str, value: str) -> None:
 
 
 HANDLERS: Final = {
-    "budget.allocate_tokens": Handler("budget.allocation_response", _allocate, _not_allocated),
+    "budget.allocate_tokens": Handler("budget.allocation_response", _allocate, _not_allocated, "allocate"),
     "budget.check_budget": Handler("budget.check_response", _check, _not_checked),
-    "budget.record_usage": Handler("budget.usage_response", _record_usage, _not_recorded),
+    "budget.record_usage": Handler("budget.usage_response", _record_usage, _not_recorded, "record"),
 }

@@ -27,7 +27,7 @@ class StatusPayload(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 async def _status(asked: Asked) -> Answer:
-    payload = read(asked.payload, StatusPayload)
+    payload = await asked.admitted("get_budget_summary", read(asked.payload, StatusPayload))
     period = vocabulary.period(payload.period)
     reader = (payload.component or asked.sender).lower()
     shared = {"period": period, "success": True}
@@ -110,7 +110,7 @@ class RoutingPayload(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 async def _route(asked: Asked) -> Answer:
-    payload = read(asked.payload, RoutingPayload)
+    payload = await asked.admitted("route_request", read(asked.payload, RoutingPayload))
     tokens = text_estimates.tokens_of(payload.input_text)
     call = recommendations.Call(
         provider=payload.default_provider,
@@ -122,11 +122,12 @@ async def _route(asked: Asked) -> Answer:
         input_tokens=tokens,
         output_tokens=text_estimates.output_of(tokens),
     )
-    return await recommendations.route(asked.ledger, call)
+    return await recommendations.route(asked.ledger, call, asked.caller)
 
 
 async def _analytics(asked: Asked) -> Answer:
-    return await break_down_usage(asked.ledger, read(asked.payload, BreakDownUsage))
+    payload = await asked.admitted("break_down_usage", read(asked.payload, BreakDownUsage))
+    return await break_down_usage(asked.ledger, payload)
 
 
 HANDLERS: Final = {

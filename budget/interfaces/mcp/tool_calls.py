@@ -128,7 +128,7 @@ def _asked(scope: Scope, call: Call) -> Asked:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         component = None  # the tool will say what is wrong with its arguments
     key = next((wire.key_text(value) for name, value in scope["headers"] if name == b"idempotency-key"), None)
-    return Asked(state.ledger, state.identity, payload, component or call.client_id or "unknown", key)
+    return Asked(state.ledger, state.identity, payload, component or call.client_id or "unknown", key, scope["caller"])
 
 
 FORMS: Final[tuple[tuple[str, Show], ...]] = (

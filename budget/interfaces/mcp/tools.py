@@ -13,7 +13,7 @@ from budget.interfaces.mcp import messages, tekton_queries
 from budget.interfaces.mcp.handling import Answer, Asked, Handler, problem_of, read, text_of
 from budget.interfaces.mcp.tekton_commands import TextBody
 from budget.log import get_logger
-from budget.operations import inputs
+from budget.operations import access, inputs
 from budget.operations.breakdown import BreakDownUsage
 from budget.operations.catalogue import CATALOGUE
 from budget.operations.identity import CAPABILITIES, COMPONENT, DESCRIPTION, NAME
@@ -51,6 +51,7 @@ class Result(NamedTuple):
 async def run(tool: Tool, asked: Asked) -> Result:
     """Call a tool. Its own failure is a result; nothing is raised."""
     try:
+        access.demand(asked.caller, tool.handler.scope)
         return Result(await tool.handler.handle(asked))
     except BudgetError as error:
         log.debug("tool refused", tool=tool.name, error=error.message)

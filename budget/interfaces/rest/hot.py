@@ -4,6 +4,7 @@ FastAPI's machinery costs a request more than the whole durable command does (`d
 beside its routes and are documented with them. What they share with the others is the decoder and the problem document.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -11,10 +12,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from budget.domain import commands
-from budget.domain.entries import ANONYMOUS
+from budget.domain.entries import Caller
 from budget.domain.errors import BudgetError
 from budget.engine.ledger import Ledger
-from budget.operations import batches, bodies, sending, views, wire
+from budget.operations import access, batches, bodies, sending, views, wire
+from budget.operations.catalogue import BY_NAME, Operation
 
 _JSON: Final = (b"content-type", b"application/json")
 _REPLAYED: Final = (wire.REPLAYED.lower().encode(), b"true")
@@ -70,14 +72,17 @@ class Endpoint:
 class _Command(Endpoint):
     """A route that submits one command."""
 
-    kind: ClassVar[type[commands.Command]]
+    operation: ClassVar[Operation]
 
     def __init__(self) -> None:
-        self._parse = bodies.body_of(self.kind).parse
+        self._parse: Callable[[bytes], Any] = bodies.body_of(self.operation.request).parse
 
     async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
+        caller: Caller = scope["caller"]
+        access.demand(caller, self.operation.scope)
         command = self._parse(await wire.read(scope, receive, wire.MAX_BODY))
-        outcome = await ledger.submit(command, ANONYMOUS, wire.idempotency_key(scope, command))
+        command = await access.admitted(self.operation, ledger, command, caller)
+        outcome = await ledger.submit(command, caller, wire.idempotency_key(scope, command))
         return 201, bodies.encode(self.view(outcome.answer)), outcome.replayed
 
     def view(self, answer: Any) -> dict[str, Any]:
@@ -87,7 +92,7 @@ class _Command(Endpoint):
 class Allocate(_Command):
     """POST /allocations."""
 
-    kind = commands.Allocate
+    operation = BY_NAME["allocate"]
 
     def view(self, answer: Any) -> dict[str, Any]:
         return views.grant_view(answer)
@@ -96,7 +101,7 @@ class Allocate(_Command):
 class Record(_Command):
     """POST /usage/record."""
 
-    kind = commands.RecordUsage
+    operation = BY_NAME["record_usage"]
 
     def view(self, answer: Any) -> dict[str, Any]:
         return views.usage_record_view(answer)
@@ -115,10 +120,12 @@ class Batch(Endpoint):
 
     async def answer(self, scope: Scope, receive: Receive, ledger: Ledger) -> tuple[int, bytes, bool]:
         """Decode each record, submit those that can be read, and say what became of each."""
+        caller: Caller = scope["caller"]
+        access.demand(caller, "record")
         body = await wire.read(scope, receive, wire.MAX_BATCH_BODY)
         key, lines = _batch_headers(scope)
         records = _split_lines(body) if lines else self._records(body)
-        done = await batches.record(ledger, records, ANONYMOUS, key, may_hold_nul=bodies.NUL in body)
+        done = await batches.record(ledger, records, caller, key, may_hold_nul=bodies.NUL in body)
         return 200, bodies.encode(done), False
 
     def _records(self, body: bytes) -> list[Any]:

@@ -10,8 +10,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from starlette.responses import HTMLResponse
 
 from budget.domain import instants, money
+from budget.domain.entries import NOBODY
 from budget.engine.ledger import Ledger
 from budget.engine.totals import Totals, totals
+from budget.interfaces.rest.needing import caller_of, of_all
 from budget.interfaces.rest.traffic import Traffic
 from budget.operations import wire
 from budget.operations.identity import CAPABILITIES, COMPONENT, DESCRIPTION, NAME, Identity, Neighbour
@@ -24,6 +26,8 @@ prefixed: Final = APIRouter(tags=["infrastructure"])
 @router.get("/health")
 async def health(request: Request) -> Response:
     """Whether the service does its work; 200 unless it is down (wire contract 15.21)."""
+    if caller_of(request) is NOBODY:
+        return _in_short(request)
     identity = _identity(request)
     writing, registered = _is_writing(request), _is_registered(request)
     return wire.reply(
@@ -50,6 +54,8 @@ async def ready(request: Request) -> Response:
     """Whether the service can answer; it does not need Hermes for that."""
     if not _is_writing(request):
         return wire.reply({"detail": "the ledger is not open"}, 503)
+    if caller_of(request) is NOBODY:
+        return wire.reply({"ready": True})
     identity = _identity(request)
     took = request.app.state.initialization_time
     return wire.reply(
@@ -115,6 +121,8 @@ async def about(request: Request) -> Response:
 @prefixed.get("/health")
 async def short_health(request: Request) -> Response:
     """Whether the service does its work, in short."""
+    if caller_of(request) is NOBODY:
+        return _in_short(request)
     writing = _is_writing(request)
     return wire.reply(
         {
@@ -127,7 +135,11 @@ async def short_health(request: Request) -> Response:
     )
 
 
-@router.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@router.get(
+    "/metrics",
+    dependencies=[of_all("read")],
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus."""
     ledger = _ledger(request)
@@ -183,6 +195,12 @@ class _Figures:
             ("budget_failed_batches", "Batches that failed as a whole.", figures.failed_batches),
         ):
             yield CounterMetricFamily(name, meaning, value=total)
+
+
+def _in_short(request: Request) -> Response:
+    """Up or not, and no more: for whoever comes without a key."""
+    writing = _is_writing(request)
+    return wire.reply({"status": "healthy" if writing else "unhealthy"}, 200 if writing else 503)
 
 
 def _ledger(request: Request) -> Ledger:

@@ -30,8 +30,9 @@ DESCRIPTION: Final = (
 
 _ERRORS: Final[Mapping[int, str]] = {
     400: "The body is not JSON.",
+    401: "There is no good API key with it.",
     402: "A hard limit refuses it; waiting does not help. The document says why and what would fit.",
-    403: "The caller may not do this.",
+    403: "The key may not do this.",
     404: "There is nothing with this id.",
     409: "It does not fit what is stored.",
     410: "Events after this number are no longer kept; `oldest_seq` and `snapshot` say where to go on.",
@@ -39,6 +40,11 @@ _ERRORS: Final[Mapping[int, str]] = {
     422: "A field is wrong (`errors` names it), or the idempotency key was used with another request.",
     429: "A hard limit refuses it now; it fits when others' holds end (`Retry-After`).",
     503: "The service cannot answer now; try again (`Retry-After`).",
+}
+
+_KEYS: Final = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key, where keys are on."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The same key as a bearer token."},
 }
 
 _KEY: Final = {
@@ -114,7 +120,10 @@ def install(app: FastAPI) -> None:
 
 def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
-    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    components = made.setdefault("components", {})
+    components["securitySchemes"] = _KEYS
+    made["security"] = [{name: []} for name in _KEYS] + [{}]
+    schemas = components.setdefault("schemas", {})
     schemas.update(_request_schemas())
     schemas.update(ANSWERS)
     for path, hot in _hot_operations().items():
@@ -122,6 +131,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, methods in made["paths"].items():
         for described in methods.values():
             _as_problems(described)
+            for status in (401, 403):
+                described["responses"].setdefault(str(status), _problem(status))
             if "{" in path:  # an id that is none is not found, whatever the route
                 described["responses"].setdefault("404", _problem(404))
     for replaced in ("HTTPValidationError", "ValidationError"):

@@ -14,6 +14,7 @@ from budget.domain import instants
 from budget.domain.errors import Conflict, NotAllowed
 from budget.engine.ledger import Ledger
 from budget.interfaces.rest import openapi, read_chat
+from budget.interfaces.rest.needing import of_all
 from budget.log import get_logger
 from budget.operations import bodies, wire
 from budget.operations.identity import ALIASES, CAPABILITIES, COMPONENT, DESCRIPTION, Identity
@@ -100,8 +101,10 @@ class Said(msgspec.Struct, kw_only=True):
     message: Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
-@router.post("/api/message", include_in_schema=False)
-@router.post("/api/v1/message", summary="Answer a person's line", **openapi.by_hand(Said))
+@router.post("/api/message", dependencies=[of_all("read")], include_in_schema=False)
+@router.post(
+    "/api/v1/message", dependencies=[of_all("read")], summary="Answer a person's line", **openapi.by_hand(Said)
+)
 async def message(request: Request) -> Response:
     """Answer a person's line, as the dashboard's chat does."""
     said = await wire.decode(request, Said)
@@ -112,9 +115,15 @@ async def message(request: Request) -> Response:
 # Stopping
 
 
-@router.post("/shutdown", summary="Stop", status_code=202, **openapi.by_hand(status=202, errors=(403, 409)))
-@router.post("/api/shutdown", status_code=202, include_in_schema=False)
-@router.post("/admin/shutdown", status_code=202, include_in_schema=False)
+@router.post(
+    "/shutdown",
+    dependencies=[of_all("admin")],
+    summary="Stop",
+    status_code=202,
+    **openapi.by_hand(status=202, errors=(403, 409)),
+)
+@router.post("/api/shutdown", dependencies=[of_all("admin")], status_code=202, include_in_schema=False)
+@router.post("/admin/shutdown", dependencies=[of_all("admin")], status_code=202, include_in_schema=False)
 async def shutdown(request: Request) -> Response:
     """Finish what was accepted, then end; only for those on this machine."""
     _check_near(request)
@@ -127,8 +136,10 @@ async def shutdown(request: Request) -> Response:
     return wire.reply({"status": "accepted", "message": "Budget stops", "timestamp": instants.iso(ledger.now())}, 202)
 
 
-@router.get("/shutdown/status", summary="Say how to stop", **openapi.by_hand(errors=(403,)))
-@router.get("/api/shutdown/status", include_in_schema=False)
+@router.get(
+    "/shutdown/status", dependencies=[of_all("admin")], summary="Say how to stop", **openapi.by_hand(errors=(403,))
+)
+@router.get("/api/shutdown/status", dependencies=[of_all("admin")], include_in_schema=False)
 async def shutdown_status(request: Request) -> Response:
     """How Budget can be stopped."""
     _check_near(request)

@@ -7,12 +7,12 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from budget.domain.entries import ANONYMOUS
 from budget.domain.errors import Invalid
 from budget.interfaces.rest import openapi
+from budget.interfaces.rest.needing import caller_of
 from budget.interfaces.rest.read_parameters import BARE_LIMIT, is_bare, ledger_of
 from budget.interfaces.rest.routes import ROUTES, Route
-from budget.operations import inputs, wire
+from budget.operations import access, inputs, wire
 from budget.operations.catalogue import BY_NAME
 
 router: Final = APIRouter()
@@ -32,6 +32,8 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
         return {name: request.query_params.getlist(name) for name in lists if name in request.query_params}
 
     async def endpoint(request: Request) -> Response:
+        caller = caller_of(request)
+        access.demand(caller, operation.scope)  # before anything is said about the request
         if from_query:
             asked = inputs.from_texts(operation, {**request.query_params, **several(request), **_path(request)})
         else:
@@ -43,7 +45,7 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
         if as_array:
             asked = msgspec.structs.replace(asked, limit=BARE_LIMIT)
         key = wire.idempotency_key(request.scope, asked)
-        value, replayed = await operation.run(ledger_of(request), asked, ANONYMOUS, key)
+        value, replayed = await access.run(operation, ledger_of(request), asked, caller, key)
         headers = {wire.REPLAYED: "true"} if replayed else None
         return wire.reply(value["items"] if as_array else value, route.status, headers)
 

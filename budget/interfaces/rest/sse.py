@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -10,9 +11,10 @@ from starlette.types import Receive, Scope, Send
 
 from budget.domain.errors import Invalid
 from budget.engine.subscriptions import Ended, Message, Subscription
+from budget.interfaces.rest.needing import caller_of
 from budget.interfaces.rest.read_parameters import ledger_of
 from budget.log import get_logger
-from budget.operations import inputs
+from budget.operations import access, by_caller, inputs
 from budget.operations.bodies import encode
 from budget.operations.catalogue import BY_NAME
 from budget.operations.event_views import event_view
@@ -42,16 +44,20 @@ async def stream(request: Request) -> Response:
     if last:  # a browser that reconnects repeats the URL, so the header is the newer of the two
         asked["after"] = last
     wish = inputs.from_texts(BY_NAME["list_events"], asked)
-    return EventStream(await ledger_of(request).bus.subscribe(wish.filter, wish.after))
+    ledger, caller, doors = ledger_of(request), caller_of(request), request.app.state.doors
+    wish = await access.admitted(BY_NAME["list_events"], ledger, wish, caller)
+    subscription = await ledger.bus.subscribe(by_caller.narrowed(wish.filter, caller), wish.after)
+    return EventStream(subscription, lambda: doors.still_good(caller, ledger))
 
 
 class EventStream(Response):
     """A response that goes on until the client leaves, falls too far behind, or the service stops."""
 
-    def __init__(self, subscription: Subscription) -> None:
+    def __init__(self, subscription: Subscription, still_good: Callable[[], bool]) -> None:
         self.status_code = 200
         self.background = None
         self._subscription = subscription
+        self._still_good = still_good
         self._over = asyncio.Event()
         subscription.on_end = self._over.set
 
@@ -82,6 +88,8 @@ class EventStream(Response):
         await _send(send, f"retry: {RETRY_MILLISECONDS}\n{_checkpoint(subscription.seq)}")
         while True:
             messages = await subscription.next()
+            if not self._still_good():  # the key was revoked, or is over
+                return
             text = "".join(message.made(_event) for message in messages)
             await _send(send, text or f": keep-alive\n{_checkpoint(subscription.seq)}")
 

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from budget.domain.errors import Gone
 from budget.engine.subscriptions import Ended, Ending
 from budget.log import get_logger
+from budget.operations.gate import UNAUTHENTICATED
 
 log = get_logger("budget_websocket")
 
@@ -25,6 +26,10 @@ class Close(NamedTuple):
     reason: str = ""
 
 
+class LockedOut(Exception):
+    """The client's key opens nothing any more, or none came in time."""
+
+
 class TooLarge(Exception):
     """The client sent a frame that is too large."""
 
@@ -34,6 +39,7 @@ BY_ENDING: Final[Mapping[Ending, Close]] = {
     Ending.SLOW: Close(1013, "too slow; come back with the last number"),
     Ending.FAILED: Close(1011, "something went wrong here; the log says what"),
 }
+_LOCKED_OUT: Final = Close(UNAUTHENTICATED, "no good API key")
 _TOO_LARGE: Final = Close(1009, "the frame is too large")
 GONE: Final = 4410
 
@@ -47,6 +53,8 @@ def reason_of(outcomes: Iterable[Any]) -> Close | None:
                 return None
             case TooLarge():
                 return _TOO_LARGE
+            case LockedOut():
+                return _LOCKED_OUT
             case Gone():
                 return Close(GONE, json.dumps(error.details))
             case Ended():

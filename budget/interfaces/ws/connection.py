@@ -9,8 +9,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from budget.domain.errors import BudgetError, Gone, Invalid
 from budget.domain.instants import iso
 from budget.engine.ledger import Ledger
-from budget.interfaces.ws import access, closing, frames, incoming
-from budget.interfaces.ws.closing import Close, TooLarge
+from budget.interfaces.ws import closing, frames, incoming
+from budget.interfaces.ws.access import AUTHENTICATION_SECONDS, MOST_TRIES, Access
+from budget.interfaces.ws.closing import Close, LockedOut, TooLarge
 from budget.interfaces.ws.hearing import Hearing, Place
 from budget.interfaces.ws.incoming import Frame
 from budget.interfaces.ws.topics import EVENTS
@@ -30,7 +31,8 @@ class Connection:
         self._ledger = ledger
         self._topic = topic
         self._over = asyncio.Event()
-        self._hearing = Hearing(ledger, topic, self._over.set)
+        self._access = Access(websocket)
+        self._hearing = Hearing(ledger, topic, self._over.set, self._access)
         self._change: tuple[Place, Sequence[str]] | None = None
         """What the client will hear instead, and the replies that say so: both when what was taken is sent."""
         self._changed = asyncio.Event()
@@ -48,15 +50,39 @@ class Connection:
             self._hearing.close()
 
     async def _begin(self) -> Close | None:
-        """Take a place in the stream, greet, and answer what the URL asks for."""
+        """Greet, wait for a key where one is needed, take a place in the stream, and answer what the URL asks for."""
         try:
-            for text in await self._take_place():
+            if not self._access.is_known:
+                await self._send(frames.greeting(self._topic, self._now, 0))
+                await self._be_let_in()
+                texts = (await self._take_place())[1:]
+            else:
+                texts = await self._take_place()
+            for text in texts:
                 await self._send(text)
-        except BudgetError as error:
+        except (BudgetError, LockedOut, TooLarge) as error:
             return closing.reason_of([error])
         except WebSocketDisconnect:
             return None  # receiving says so, too
         return None
+
+    async def _be_let_in(self) -> None:
+        """Tell nothing but what is wrong, until a good key comes."""
+        try:
+            async with asyncio.timeout(AUTHENTICATION_SECONDS):
+                for _ in range(MOST_TRIES):
+                    try:
+                        said = await self._frame()
+                    except BudgetError as error:
+                        await self._send(self._problem(error))
+                        continue
+                    if said.type != "authentication":
+                        await self._send(self._problem(self._access.refusal()))
+                    elif await self._authenticate(said):
+                        return
+        except TimeoutError:
+            pass
+        raise LockedOut
 
     async def _take_place(self) -> list[str]:
         hearing, query = self._hearing, dict(self._socket.query_params)
@@ -95,6 +121,8 @@ class Connection:
         send, hearing = self._socket.send, self._hearing
         while True:
             messages = await hearing.next()
+            if not self._access.still_good:
+                raise LockedOut
             for message in messages:
                 await send(message.made(frames.event_message))
             if self._change is not None:
@@ -113,20 +141,28 @@ class Connection:
 
     async def _listen(self) -> None:
         while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1006))
-            text = message.get("text")
-            if len(text or message.get("bytes") or "") > MOST_FRAME:
-                raise TooLarge
             try:
-                if text is None:
-                    raise Invalid("frame", "must be text")
-                await self._answer(incoming.parse(text))
+                await self._answer(await self._frame())
             except Gone:
                 raise
             except BudgetError as error:
                 await self._send(self._problem(error))
+
+    async def _frame(self) -> Frame:
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1006))
+        text = message.get("text")
+        if len(text or message.get("bytes") or "") > MOST_FRAME:
+            raise TooLarge
+        if text is None:
+            raise Invalid("frame", "must be text")
+        return incoming.parse(text)
+
+    async def _authenticate(self, said: Frame) -> bool:
+        good = self._access.authenticate(said.payload)
+        await self._reply("authentication", said.topic, {"success": good})
+        return good
 
     async def _answer(self, said: Frame) -> None:
         match said.type:
@@ -135,7 +171,7 @@ class Connection:
             case "unsubscription":
                 await self._unsubscribe(incoming.topics_of(said.payload))
             case "authentication":
-                await self._reply("authentication", said.topic, {"success": access.authenticate(said.payload)})
+                await self._authenticate(said)
             case "heartbeat":
                 await self._reply("heartbeat", said.topic, {"timestamp": iso(self._now)})
 

@@ -1,13 +1,15 @@
 """What one socket hears: its topics, its filter, and its place in the stream."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from budget.domain.entries import Caller
 from budget.domain.events import Filter
-from budget.engine import limits
 from budget.engine.ledger import Ledger
 from budget.engine.subscriptions import Ending, Message, Subscription
 from budget.interfaces.ws.topics import filter_of
+from budget.operations import by_caller
+from budget.operations.access import Asking
 
 
 class Place(NamedTuple):
@@ -25,13 +27,20 @@ class Place(NamedTuple):
         return self.subscription.seq
 
 
+class Seen(Protocol):
+    """Who listens."""
+
+    caller: Caller
+
+
 class Hearing:
     """The socket's own; `over` is called when the stream sends it away."""
 
-    def __init__(self, ledger: Ledger, topic: str, over: Callable[[], None]) -> None:
+    def __init__(self, ledger: Ledger, topic: str, over: Callable[[], None], access: Seen) -> None:
         self.joined: frozenset[str] = frozenset((topic,))
         self.narrowed = Filter()
         self._ledger = ledger
+        self._access = access
         self._over = over
         self.seq = 0
         """Everything wanted up to here has been sent."""
@@ -60,14 +69,16 @@ class Hearing:
 
     async def place(self, joined: frozenset[str], narrowed: Filter, after: int | None = None) -> Place:
         """A place for these topics: after a number, else where the present one has come to, else from now on."""
-        subscription = await self._ledger.bus.subscribe(filter_of(joined, narrowed), after)
+        wanted = by_caller.narrowed(filter_of(joined, narrowed), self._access.caller)
+        subscription = await self._ledger.bus.subscribe(wanted, after)
         subscription.on_end = self._over
         self._offered = subscription
         return Place(subscription, joined, narrowed, after is None)
 
     async def snapshot(self, budget_id: str | None) -> dict[str, Any]:
         """Every limit as it stands, of one budget or of all."""
-        return await limits.snapshot(self._ledger, {"budget_id": budget_id})
+        shown: dict[str, Any] = await Asking(self._ledger, self._access.caller)("get_snapshot", budget_id=budget_id)
+        return shown
 
     def take(self, place: Place) -> None:
         """Hear this from now on."""

@@ -2,13 +2,18 @@
 
 import asyncio
 
+from budget.domain.entries import ANONYMOUS
 from budget.domain.events import Filter
 from budget.interfaces.ws.hearing import Hearing
 from tests.live import PATIENCE_SECONDS
 
 
+class Listener:
+    caller = ANONYMOUS
+
+
 async def test_what_was_not_heard_before_a_change_is_heard_after_it(live):
-    hearing = Hearing(live.app.state.ledger, "events", over=lambda: None)
+    hearing = Hearing(live.app.state.ledger, "events", lambda: None, Listener())
     hearing.take(await hearing.place(frozenset(("events",)), Filter()))
     before = hearing.seq
     await live.record_many(40)

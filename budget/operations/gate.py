@@ -1,0 +1,123 @@
+"""The door of the service, as plain ASGI around everything: who asks is found out once, before anything else.
+
+With keys on, a request without a good one goes no further: 401, whatever it asked for and whether that exists. Only
+health and readiness answer anyone, in one word. Sockets come in without a key, because browsers cannot send one before;
+`interfaces.ws` tells them nothing until they have.
+"""
+
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from budget.domain import keys
+from budget.domain.entries import NOBODY, Caller
+from budget.domain.errors import NotAuthenticated
+from budget.domain.keys import Key
+from budget.engine.ledger import Ledger
+from budget.operations import sending
+
+OPEN_PATHS: Final = frozenset(
+    ("/health", "/ready", "/api/health", "/api/v1/health", "/api/mcp/health", "/api/v1/mcp/health")
+)
+UNAUTHENTICATED: Final = 4401
+"""The code that closes a socket whose key is not good."""
+
+_MOST_REMEMBERED: Final = 10_000
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="Budget"'}
+
+
+class Doors:
+    """Finds out who asks: keys are looked up in memory, in the configuration that the writer last saw."""
+
+    def __init__(self, *, required: bool) -> None:
+        self.required = required
+        self._callers: dict[tuple[str | None, str | None], tuple[Key | None, Caller]] = {}
+
+    def caller_of(self, scope: Scope) -> Caller | None:
+        """Who sent a request; None for a key that is not good, `NOBODY` without one where one is needed."""
+        client = scope.get("client")
+        address = client[0] if client else None
+        if not self.required:
+            return self._remembered(None, address)
+        text = given(scope)
+        return NOBODY if text is None else self.caller_with(text, scope["app"].state.ledger, address)
+
+    def caller_with(self, text: str, ledger: Ledger, address: str | None) -> Caller | None:
+        """Who has this secret."""
+        now = ledger.now()
+        key = keys.found(ledger.configuration().keys_by_prefix, text, now)
+        if key is None:
+            return None
+        ledger.key_uses.note(key.key_id, now)
+        return self._remembered(key, address)
+
+    def still_good(self, caller: Caller, ledger: Ledger) -> bool:
+        """Whether the key of someone who came in a while ago still opens what it did then."""
+        if caller.key_id is None:
+            return not self.required
+        guarded = ledger.configuration().keys.get(caller.key_id)
+        return guarded is not None and guarded.key.is_good(ledger.now())
+
+    def _remembered(self, key: Key | None, address: str | None) -> Caller:
+        """The same value each time: records of one caller are booked together when it is."""
+        place = (None if key is None else key.key_id, address)
+        known = self._callers.get(place)
+        if known is not None and known[0] is key:
+            return known[1]
+        if len(self._callers) >= _MOST_REMEMBERED:
+            self._callers.clear()
+        caller = Caller(address=address) if key is None else _caller(key, address)
+        self._callers[place] = key, caller
+        return caller
+
+
+class Middleware:
+    """Lets in who may come in."""
+
+    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+        self.app = app
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        caller = scope["caller"] = self._doors.caller_of(scope)
+        if scope["type"] == "websocket":
+            if caller is None:
+                await _refuse_socket(receive, send)
+            else:
+                await self.app(scope, receive, send)
+        elif caller is None or (caller is NOBODY and scope["path"] not in OPEN_PATHS):
+            await sending.send_error(NotAuthenticated(), scope, send, _CHALLENGE)
+        else:
+            await self.app(scope, receive, send)
+
+
+def given(scope: Scope) -> str | None:
+    """The secret that a request brings: `X-API-Key`, else `Authorization: Bearer`."""
+    bearer = None
+    for name, value in scope["headers"]:
+        if name == b"x-api-key":
+            return str(value.decode("latin-1"))
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            bearer = value[7:].strip().decode("latin-1")
+    return bearer
+
+
+def _caller(key: Key, address: str | None) -> Caller:
+    return Caller(
+        key_id=key.key_id,
+        scopes=frozenset(key.scopes),
+        budgets=frozenset(key.budgets),
+        components=frozenset(key.components),
+        address=address,
+    )
+
+
+async def _refuse_socket(receive: Receive, send: Send) -> None:
+    """Open it only to close it: a page learns the code of no other refusal."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": UNAUTHENTICATED, "reason": str(NotAuthenticated())})
