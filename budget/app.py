@@ -22,6 +22,7 @@ from budget.adapters.rhetor import routes as rhetor
 from budget.client.in_process import InProcess
 from budget.domain.configuration import Rules
 from budget.engine.clock import Clock
+from budget.engine.exports import Exports
 from budget.engine.ledger import Ledger, PriceList
 from budget.engine.pulse import EVERY_SECONDS, Pulse
 from budget.interfaces.mcp import message_endpoint, messages, tool_calls, tools
@@ -29,6 +30,7 @@ from budget.interfaces.mcp import routes as mcp
 from budget.interfaces.mcp.gateway import Gateway
 from budget.interfaces.mcp.results import Results
 from budget.interfaces.rest import (
+    exports,
     hot,
     infrastructure,
     needing,
@@ -79,6 +81,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
         results, model_context = Results(), Gateway(ledger, app.state.identity)
         tekton = _tekton(settings, ledger, app.state.identity)
         app.state.neighbours = [] if tekton is None else [tekton.state]
+        app.state.exports = Exports(ledger)
         app.state.message_results, app.state.model_context = results, model_context
         try:
             await ledger.start()
@@ -120,6 +123,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
     for prefix in PREFIXES:
         documented = prefix == openapi.PREFIX
         app.include_router(projected.router, prefix=prefix, include_in_schema=documented)
+        app.include_router(exports.router, prefix=prefix, include_in_schema=documented)
         for checked, needed in ((infrastructure.prefixed, []), (read_chat.router, [needing.of_all("read")])):
             app.include_router(
                 checked,

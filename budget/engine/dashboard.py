@@ -37,7 +37,7 @@ class Screen(NamedTuple):
 
 
 class _Wanted(NamedTuple):
-    budget_id: str | None
+    narrowed: dict[str, str | None]
     limits: list[limits.Limit]
     today: Plan
     month: Plan
@@ -50,7 +50,7 @@ async def screen(ledger: Source, asked: Asked) -> Screen:
     now = ledger.now()
     whole = asked._replace(by=())
     wanted = _Wanted(
-        asked.budget_id,
+        {**asked.filters, "budget_id": asked.budget_id},
         limits.limits_of(limits.of_the_clock(limits.wanted_by(configuration, {"budget_id": asked.budget_id}))),
         reports.plan(configuration, whole._replace(period="daily"), now),
         reports.plan(configuration, whole._replace(period="monthly"), now),
@@ -60,7 +60,6 @@ async def screen(ledger: Source, asked: Asked) -> Screen:
 
 
 def _read(connection: Connection, configuration: Configuration, wanted: _Wanted, now: int) -> Screen:
-    narrowed = {"budget_id": wanted.budget_id}
     return Screen(
         as_of_seq=events.newest(connection),
         as_of=now,
@@ -69,9 +68,9 @@ def _read(connection: Connection, configuration: Configuration, wanted: _Wanted,
         today=reports.answer(connection, configuration, wanted.today, now),
         month=reports.answer(connection, configuration, wanted.month, now),
         trend=reports.answer(connection, configuration, wanted.trend, now),
-        alerts=lists.alerts(connection, narrowed, 1, MOST_ALERTS, acknowledged=False),
-        holds=lists.holds(connection, narrowed, 1, MOST_HOLDS, now, is_active=True),
-        held=sums.held(connection, now, narrowed, 0, FOREVER),
+        alerts=lists.alerts(connection, wanted.narrowed, 1, MOST_ALERTS, acknowledged=False),
+        holds=lists.holds(connection, wanted.narrowed, 1, MOST_HOLDS, now, is_active=True),
+        held=sums.held(connection, now, wanted.narrowed, 0, FOREVER),
     )
 
 

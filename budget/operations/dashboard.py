@@ -12,10 +12,11 @@ from budget.operations.requests import Overlap, Query, Text
 
 
 class GetDashboard(Query, frozen=True, kw_only=True):
-    """Which budget's (by default all of them), and what cuts the trend: by default models."""
+    """Which budget's (by default all of them), narrowed to which component, and what cuts the trend."""
 
     by: By = ("model",)
     budget_id: Text | None = None
+    component: Text | None = None
     time_zone: Zone | None = None
     include_overlap: Overlap = False
 
@@ -23,13 +24,15 @@ class GetDashboard(Query, frozen=True, kw_only=True):
 async def get_dashboard(ledger: Ledger, asked: GetDashboard) -> dict[str, Any]:
     """Limits, today, this month, 30 days as a trend, what cost most in them, alerts, holds in flight, and coverage.
 
-    All of one moment: the events after `as_of_seq` are what these figures lack.
+    A component narrows what was used and held, not limits and alerts. All is of one moment: the events after
+    `as_of_seq` are what these figures lack.
     """
     found = await dashboard.screen(
         ledger,
         Asked(
             by=asked.by,
             budget_id=asked.budget_id,
+            filters={} if asked.component is None else {"component": asked.component},
             time_zone=asked.time_zone,
             include_overlap=asked.include_overlap,
         ),

@@ -23,17 +23,22 @@ def from_body(operation: Operation, body: bytes, path_fields: Mapping[str, str] 
 
 def from_texts(operation: Operation, texts: Mapping[str, str | list[str]]) -> Any:
     """The request that parameters hold, each of them text, or several texts under one name."""
+    return _whole(from_parameters(operation.request, texts))
+
+
+def from_parameters(kind: type[Struct], texts: Mapping[str, str | list[str]]) -> Struct:
+    """The same for a request that is no operation's."""
     for name in texts:
-        if name not in operation.request.__struct_encode_fields__:
-            accepted = ", ".join(sorted(operation.request.__struct_encode_fields__)) or "none"
+        if name not in kind.__struct_encode_fields__:
+            accepted = ", ".join(sorted(kind.__struct_encode_fields__)) or "none"
             raise Invalid(name[:200], f"is not a parameter of this request; it takes: {accepted}")
     try:
-        value = msgspec.convert(dict(texts), operation.request, strict=False)
+        value = msgspec.convert(dict(texts), kind, strict=False)
     except msgspec.ValidationError as error:
         raise bodies.refusal(error) from None
     bodies.refuse_nul(value)
-    bodies.body_of(operation.request).check(value)
-    return _whole(value)
+    bodies.body_of(kind).check(value)
+    return value
 
 
 def _whole(value: Struct) -> Struct:

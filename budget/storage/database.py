@@ -5,6 +5,7 @@ on SQLite in threads (one for writing, a few for reading), on PostgreSQL on the 
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -15,6 +16,7 @@ from budget.storage.failures import KeyTaken as KeyTaken  # noqa: PLC0414
 from budget.storage.failures import Locked as Locked  # noqa: PLC0414
 from budget.storage.failures import OutcomeUnknown as OutcomeUnknown  # noqa: PLC0414
 from budget.storage.postgres import PostgreSQL
+from budget.storage.snapshots import Reader
 from budget.storage.sqlite import SQLite
 
 Arguments = ParamSpec("Arguments")
@@ -65,6 +67,13 @@ class Database:
     ) -> Result:
         """Run on one snapshot; nothing it does can change the database."""
         return await self._backend.read(lambda connection: function(connection, *args, **kwargs))
+
+    def snapshot(self) -> AbstractAsyncContextManager[Reader]:
+        """One snapshot that several readings share: `async with database.snapshot() as read: await read(function)`.
+
+        It holds a connection; whoever opens any sees to it that there are at most `LONG_READERS`.
+        """
+        return self._backend.snapshot()
 
     def write_now(
         self,

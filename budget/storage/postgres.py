@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import importlib.util
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from budget.domain.errors import Invalid, NotFound, Unavailable
 from budget.storage.failures import Collided, KeyTaken, OutcomeUnknown
+from budget.storage.snapshots import LONG_READERS, Reader
 from budget.storage.statements import CHANNEL
 
 Result = TypeVar("Result")
@@ -72,8 +73,17 @@ class PostgreSQL:
     async def read(self, function: Callable[[Connection], Result]) -> Result:
         """Run on one snapshot."""
         if self._readers is None:
-            self._readers = _engine(self._url, connections=self._readers_count, writes=False)
+            self._readers = _engine(self._url, connections=self._readers_count + LONG_READERS, writes=False)
         return await _read(self._readers, function)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Reader]:
+        """One snapshot for several readings, on a connection that is theirs until the end."""
+        if self._readers is None:
+            self._readers = _engine(self._url, connections=self._readers_count + LONG_READERS, writes=False)
+        with _clear_errors():
+            async with self._readers.connect() as connection, connection.begin():
+                yield lambda function: _guarded(connection, function)
 
     def write_now(self, function: Callable[[Connection], Result]) -> Result:
         """`write`, on a connection of its own."""
@@ -166,6 +176,11 @@ def _now(
 
     with ThreadPoolExecutor(1) as thread:  # the caller's thread may have a loop that is running
         return thread.submit(asyncio.run, alone()).result()
+
+
+async def _guarded(connection: AsyncConnection, function: Callable[[Connection], Result]) -> Result:
+    with _clear_errors():
+        return await _run(connection, function)
 
 
 async def _run(connection: AsyncConnection, function: Callable[[Connection], Result]) -> Result:

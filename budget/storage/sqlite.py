@@ -5,7 +5,7 @@ import contextlib
 import contextvars
 import fcntl
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -16,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from budget.domain.errors import Invalid, Unavailable
 from budget.storage.failures import KeyTaken, Locked
+from budget.storage.snapshots import LONG_READERS, Reader
 
 Result = TypeVar("Result")
 
@@ -30,7 +31,7 @@ class SQLite:
         self.path = file_of(url)
         self._lock_file: IO[str] | None = None
         self._writer = _engine(self.path, synchronous, connections=1, writes=True)
-        self._readers = _engine(self.path, synchronous, connections=readers, writes=False)
+        self._readers = _engine(self.path, synchronous, connections=readers + LONG_READERS, writes=False)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="budget-writer")
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="budget-reader")
 
@@ -56,6 +57,27 @@ class SQLite:
         """Run on one snapshot."""
         told = contextvars.copy_context()  # what the thread logs belongs to the same request
         return await asyncio.get_running_loop().run_in_executor(self._reading, told.run, self.read_now, function)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Reader]:
+        """One snapshot for several readings, on a connection that is theirs until the end."""
+        loop = asyncio.get_running_loop()
+
+        def run(function: Callable[[Connection], Result]) -> Result:
+            with _clear_errors(self.path):
+                return function(connection)
+
+        def open_one() -> Connection:
+            with _clear_errors(self.path):
+                connection = self._readers.connect()
+                connection.begin()
+                return connection
+
+        connection = await loop.run_in_executor(self._reading, open_one)
+        try:
+            yield lambda function: loop.run_in_executor(self._reading, run, function)
+        finally:
+            await loop.run_in_executor(self._reading, connection.close)
 
     def write_now(self, function: Callable[[Connection], Result]) -> Result:
         """`write`, in this thread."""

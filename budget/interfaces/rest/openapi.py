@@ -29,7 +29,7 @@ DESCRIPTION: Final = (
 )
 
 _ERRORS: Final[Mapping[int, str]] = {
-    400: "The body is not JSON.",
+    400: "The body is not JSON, or what is asked for has no such form.",
     401: "There is no good API key with it.",
     402: "A hard limit refuses it; waiting does not help. The document says why and what would fit.",
     403: "The key may not do this.",
@@ -86,6 +86,19 @@ def by_hand(
         content = {"application/json": {"schema": inputs.schema_of(request)}}
         extra["requestBody"] = {"required": True, "content": content}
     return {"response_model": None, "responses": responses, "openapi_extra": extra}
+
+
+def in_pieces(request: type[msgspec.Struct], forms: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a file that is asked for by parameters, in one of several forms."""
+    content = {form.media_type.partition(";")[0]: {"schema": {"type": "string"}} for form in forms.values()}
+    schema = inputs.schema_of(request)
+    parameters = [_in_query(name, described, required=False) for name, described in schema["properties"].items()]
+    responses = {200: {"description": "The file.", "content": content}}
+    return {
+        "response_model": None,
+        "responses": responses | {code: _problem(code) for code in (400, 404, 422, 503)},
+        "openapi_extra": {"parameters": parameters},
+    }
 
 
 def _parameters(route: Route, operation: Operation, *, in_query: bool) -> Iterable[dict[str, Any]]:
