@@ -25,6 +25,7 @@ from budget.engine.clock import Clock
 from budget.engine.exports import Exports
 from budget.engine.ledger import Ledger, PriceList
 from budget.engine.pulse import EVERY_SECONDS, Pulse
+from budget.interfaces.dashboard import pages
 from budget.interfaces.mcp import message_endpoint, messages, tool_calls, tools
 from budget.interfaces.mcp import routes as mcp
 from budget.interfaces.mcp.gateway import Gateway
@@ -113,7 +114,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
     app.state.doors = doors
     hot_routes = [route for prefix in PREFIXES for route in hot.routes(prefix)]
     hot_routes += message_endpoint.ROUTES
-    app.router.routes.extend([*hot_routes, *tool_calls.ROUTES])
+    app.router.routes.extend([*hot_routes, *tool_calls.ROUTES, *pages.ROUTES])
     app.shortcut = hot.Shortcut(hot_routes)
     app.hot = traffic.Middleware(gate.Middleware(app.shortcut, doors), app.state.traffic)
     for router in (infrastructure, platform, mcp, sse, ws):

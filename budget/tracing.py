@@ -28,6 +28,7 @@ TAGS: Final[Mapping[str, str]] = {
     "budget.adapters.apollo": "apollo_adapter",
     "budget.adapters.migration": "migration",
     "budget.interfaces.rest": "budget_api",
+    "budget.interfaces.dashboard": "budget_api",
     "budget.interfaces.mcp": "mcp_endpoints",
     "budget.interfaces.ws": "budget_websocket",
     "budget.interfaces.cli": "budget_cli",

@@ -5,7 +5,7 @@ Nothing here writes. Each query reads one snapshot; what changes rarely comes fr
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -145,6 +145,9 @@ async def get_context_allocation(ledger: Source, context_id: str) -> Hold:
     return max(active, key=lambda hold: (hold.created_at, hold.allocation_id))
 
 
+RECORD_ORDERS: Final = tuple(lists.RECORD_ORDERS)
+
+
 async def list_records(
     ledger: Source,
     filters: Filters,
@@ -153,15 +156,16 @@ async def list_records(
     *,
     start: str | None = None,
     end: str | None = None,
+    order: str = "newest",
     include_superseded: bool = False,
 ) -> Listed[Record]:
-    """Usage records, newest first; `start` and `end` are ISO text read in the budget's zone, a date is a whole day."""
+    """Usage records, by default newest first; `start` and `end` are ISO text in the budget's zone, a date is a day."""
     occurred = EVER
     if start is not None or end is not None:
         zone = zone_for(await ledger.refresh(), filters.get("budget_id"))
         occurred = span_of(zone, start, end, ("start_date", "end_date"))
     return await ledger.database.read(
-        lists.records, filters, page, limit, occurred, include_superseded=include_superseded
+        lists.records, filters, page, limit, occurred, order=order, include_superseded=include_superseded
     )
 
 

@@ -117,6 +117,7 @@ async def list_usage(ledger: Ledger, asked: requests.ListUsage) -> Answer:
         asked.limit,
         start=asked.start_date,
         end=asked.end_date,
+        order=one_of(asked.sort, queries.RECORD_ORDERS, "sort") or "newest",
         include_superseded=asked.include_superseded,
     )
     answer = page_of(found, asked, views.usage_record_view)

@@ -148,6 +148,7 @@ class ListUsage(Query, frozen=True, kw_only=True):
     task_type: Text | None = None
     start_date: When | None = None
     end_date: When | None = None
+    sort: Annotated[Text, Meta(description="newest, oldest, cost or tokens (most first)")] | None = None
     include_superseded: bool = False
 
 

@@ -43,6 +43,14 @@ class Span(NamedTuple):
 
 EVER = Span()
 
+RECORD_ORDERS = {
+    "newest": "occurred_at DESC, seq DESC",
+    "oldest": "occurred_at, seq",
+    "cost": "cost DESC, seq DESC",
+    "tokens": "total_tokens DESC, seq DESC",
+}
+"""In which orders records are listed; by time they are found by an index, else all that fit are looked at."""
+
 
 def records(
     connection: Connection,
@@ -51,9 +59,10 @@ def records(
     limit: int,
     occurred: Span = EVER,
     *,
+    order: str = "newest",
     include_superseded: bool = False,
 ) -> Listed[Record]:
-    """Usage records by `occurred_at`; without `include_superseded` the newest, unvoided versions (rule 9)."""
+    """Usage records in one of `RECORD_ORDERS`; without `include_superseded` the newest, unvoided versions (rule 9)."""
     where = _equal(filters, RECORD_FILTERS)
     where.between("occurred_at", occurred)
     if not include_superseded:
@@ -65,8 +74,7 @@ def records(
         known = most if occurred == EVER and reports.DIMENSIONS.issuperset(where.fields) else None
         if most == 0 or (known is not None and known <= (page - 1) * limit):
             return Listed([], most, total_exact=True)
-    order = "occurred_at DESC, seq DESC"
-    return _page(connection, ("usage_records", _RECORD, order), where, (page, limit), record_of, known)
+    return _page(connection, ("usage_records", _RECORD, RECORD_ORDERS[order]), where, (page, limit), record_of, known)
 
 
 def holds(

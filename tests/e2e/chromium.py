@@ -1,103 +1,65 @@
-"""A real Chromium without a window, asked through its own debugging protocol."""
+"""Debian's Chromium without a window, driven by Playwright, and how much of a page's own code it has run."""
 
-import asyncio
 import contextlib
-import itertools
-import json
 import os
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-
-PATIENCE_SECONDS = 60
-BLANK = "about:blank"
-
-
-class Page:
-    """One page."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._numbers = itertools.count(1)
-
-    async def show(self, url: str) -> None:
-        """Go to an address; the page is loaded then."""
-        await self._ask("Page.enable")
-        await self._ask("Page.navigate", url=url)
-        while (await self._hear()).get("method") != "Page.loadEventFired":
-            pass
-
-    async def value(self, script: str) -> Any:
-        """What a script comes to; a promise is waited for."""
-        result = await self._ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    async def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        number = next(self._numbers)
-        await self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            answer = await self._hear()
-            if answer.get("id") == number:
-                assert "error" not in answer, answer
-                result: dict[str, Any] = answer["result"]
-                return result
-
-    async def _hear(self) -> dict[str, Any]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            said: dict[str, Any] = json.loads(await self._socket.recv())
-        return said
+from playwright.async_api import Browser, Page, async_playwright
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str, folder: Path) -> AsyncIterator[Page]:
-    """A page in a browser of its own."""
+async def started() -> AsyncIterator[Browser]:
+    """A browser of its own."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert program is not None, "there is no Chromium; scripts/test.sh installs it"
-    options = [
-        "--headless=new",
-        "--remote-debugging-port=0",
-        f"--user-data-dir={folder}",
-        "--no-first-run",
-        "--disable-gpu",
-    ]
-    if os.getuid() == 0:
-        options.append("--no-sandbox")  # Chromium has none for root
-    process = await asyncio.create_subprocess_exec(
-        program, *options, BLANK, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        assert process.stderr is not None
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            said = await _line_with(process.stderr, b"DevTools listening on ")
-        browser = said.decode().split()[-1]
-        target = await _first_page(browser)
-        async with connect(browser.rpartition("/devtools/")[0] + f"/devtools/page/{target}", max_size=None) as socket:
-            page = Page(socket)
-            await page.show(url)
-            yield page
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
+    async with async_playwright() as playwright:
+        # Chromium has no sandbox for root.
+        browser = await playwright.chromium.launch(executable_path=program, chromium_sandbox=os.getuid() != 0)
+        yield browser
+        await browser.close()
 
 
-async def _line_with(stream: asyncio.StreamReader, words: bytes) -> bytes:
-    async for line in stream:
-        if words in line:
-            return line
-    raise AssertionError("Chromium did not start")
+class Covered:
+    """Which characters of a page's scripts were run, over every page that was counted."""
 
+    def __init__(self, below: str) -> None:
+        self._below = below
+        self._texts: dict[str, str] = {}
+        self._run: dict[str, list[bool]] = {}
 
-async def _first_page(browser: str) -> str:
-    """The id of the page that is open from the start."""
-    async with connect(browser, max_size=None) as socket, asyncio.timeout(PATIENCE_SECONDS):
-        await socket.send(json.dumps({"id": 1, "method": "Target.setDiscoverTargets", "params": {"discover": True}}))
-        while True:
-            told = json.loads(await socket.recv()).get("params", {}).get("targetInfo", {})
-            if (told.get("type"), told.get("url")) == ("page", BLANK):
-                target: str = told["targetId"]
-                return target
+    @contextlib.asynccontextmanager
+    async def counting(self, page: Page) -> AsyncIterator[None]:
+        """Count what the page runs in the block."""
+        profiler = await page.context.new_cdp_session(page)
+        await profiler.send("Profiler.enable")
+        await profiler.send("Debugger.enable")
+        await profiler.send("Profiler.startPreciseCoverage", {"callCount": True, "detailed": True})
+        yield
+        for script in (await profiler.send("Profiler.takePreciseCoverage"))["result"]:
+            if self._below in script["url"] and "/vendor/" not in script["url"]:
+                source = await profiler.send("Debugger.getScriptSource", {"scriptId": script["scriptId"]})
+                self._add(script, source["scriptSource"])
+
+    def _add(self, script: dict[str, Any], text: str) -> None:
+        ran = [True] * len(text)
+        for function in script["functions"]:
+            for each in function["ranges"]:  # from the outside in
+                ran[each["startOffset"] : each["endOffset"]] = [each["count"] > 0] * (
+                    each["endOffset"] - each["startOffset"]
+                )
+        before = self._run.setdefault(script["url"], [False] * len(text))
+        self._run[script["url"]] = [a or b for a, b in zip(before, ran, strict=True)]
+        self._texts[script["url"]] = text
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """By script, the share of its characters (blanks aside) that were run; all of them together under ''."""
+        found: dict[str, float] = {}
+        everything = [0, 0]
+        for url, text in self._texts.items():
+            counts = [ran for ran, character in zip(self._run[url], text, strict=True) if not character.isspace()]
+            found[url.rpartition(self._below)[2]] = round(sum(counts) / len(counts), 2)
+            everything = [everything[0] + sum(counts), everything[1] + len(counts)]
+        return {**found, "": round(everything[0] / everything[1], 3)}

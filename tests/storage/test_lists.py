@@ -136,6 +136,21 @@ def test_records_come_newest_first_and_the_later_entry_before_the_earlier(databa
     assert [record.record_id for record in found.items] == ["r3", "r2", "r1"]
 
 
+@pytest.mark.parametrize(
+    ("order", "ids"), [("oldest", ["r1", "r2", "r3"]), ("cost", ["r2", "r3", "r1"]), ("tokens", ["r3", "r1", "r2"])]
+)
+def test_records_come_in_the_order_that_is_asked_for(database, order, ids):
+    amounts = [(1, 5, 20), (2, 9, 10), (3, 7, 30)]
+    store(
+        database,
+        tables.usage_records,
+        [a_record(number, occurred_at=number, cost=cost, total_tokens=tokens) for number, cost, tokens in amounts],
+    )
+    sums(database, {("x", "m"): 3})
+    found = database.read_now(lists.records, {}, 1, 20, order=order)
+    assert [record.record_id for record in found.items] == ids
+
+
 def test_pages_cover_all_records_once_and_the_page_after_the_last_is_empty(database):
     store(database, tables.usage_records, [a_record(number) for number in range(7)])
     sums(database, {("x", "m"): 7})
