@@ -154,9 +154,9 @@ def _grown(scale: Scale, *, summary: bool = True, growth: bool = True) -> dict[s
             empty = _compare(scale, service, port, "/api/usage/record", RECORD)
             recorded += empty["acknowledged"]
             sizes |= {"empty_rate": empty["rate"], "empty_ratio": empty["ratio"]}
-        recorded += _fill(scale, service, 0, scale.few)
+        recorded += fill(scale, service, 0, scale.few)
         few = _read_times(scale, service) if summary else {}
-        recorded += _fill(scale, service, scale.few, scale.many)
+        recorded += fill(scale, service, scale.few, scale.many)
         if summary:
             many = _read_times(scale, service)
             for name in READS:
@@ -223,7 +223,7 @@ def _compare(scale: Scale, service: Service, port: int, path: str, body: str, fi
     }
 
 
-def _fill(scale: Scale, service: Service, first: int, upto: int) -> int:
+def fill(scale: Scale, service: Service, first: int, upto: int) -> int:
     """Records spread over the last thirty days, in batches; gives how many were acknowledged."""
     now = dt.datetime.now(dt.UTC)
     choices = {

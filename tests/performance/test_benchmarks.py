@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters, fanout, load, mcp, migrate, replicas, runs
+from benchmarks import adapters, dashboard, fanout, load, mcp, migrate, replicas, runs
 from benchmarks.service import Service
 
 pytestmark = pytest.mark.load
@@ -58,6 +58,12 @@ def test_each_call_of_an_adapter_is_measured_both_ways_and_the_ledger_is_right_a
 
 def test_each_row_of_an_old_ledger_is_taken_over_once():
     assert migrate.migrate(SMALL)["acknowledged"] == SMALL.many
+
+
+def test_the_first_screen_is_measured_on_a_small_and_a_big_ledger():
+    figures = dashboard.dashboard(SMALL)
+    assert figures["acknowledged"] == SMALL.many
+    assert figures["screen_ratio"] > 0
 
 
 def test_a_missed_goal_is_said_and_fails():

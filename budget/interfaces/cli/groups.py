@@ -32,6 +32,7 @@ GROUPS: Final = (
     Group("events", "what happened, in order", "projected"),
     Group("decisions", "why a request was granted or refused", "projected"),
     Group("report", "usage by fields and over time, forecasts, and how far they can be trusted", "reports"),
+    Group("export", "usage as CSV, JSON or NDJSON, or as FOCUS, in a file", "export", asks=False),
     Group("recommend", "cheaper models for a call", "projected"),
     Group("dashboard", "the figures of the first screen in one answer", "projected"),
     Group("watch", "the same, live, and what happens", "watch"),

@@ -105,6 +105,15 @@ def _filling(group: Group) -> Callable[[Parser], None]:
 
 def add_shared(made: Parser) -> None:
     """What every command that asks a service takes; it may stand before the command, too."""
+    add = add_service(made)
+    add("--format", choices=FORMATS, help="how to print (default: table)")
+    add("--utc", action="store_true", help="times in UTC, not in the budget's zone")
+    add("--quiet", "-q", action="store_true", help="ids alone, and no remarks")
+    add("--verbose", "-v", action="store_true", help="say what is asked, on stderr")
+
+
+def add_service(made: Parser) -> Callable[..., None]:
+    """Which service, for a command that prints nothing; gives what adds to the same group of options."""
     shared = made.add_argument_group("service and output")
 
     def add(*names: str, **how: Any) -> None:
@@ -114,10 +123,7 @@ def add_shared(made: Parser) -> None:
     add("--api-key", metavar="KEY", help="the API key to send; better kept in BUDGET_API_KEY or a profile")
     add("--profile", metavar="NAME", help="a profile of `budget config`")
     add("--timeout", metavar="SECONDS", dest="timeout_seconds", help="for one answer (default: 10)")
-    add("--format", choices=FORMATS, help="how to print (default: table)")
-    add("--utc", action="store_true", help="times in UTC, not in the budget's zone")
-    add("--quiet", "-q", action="store_true", help="ids alone, and no remarks")
-    add("--verbose", "-v", action="store_true", help="say what is asked, on stderr")
+    return add
 
 
 def _sentence(text: str) -> str:
