@@ -5,6 +5,7 @@ health and readiness answer anyone, in one word. Sockets come in without a key, 
 `interfaces.ws` tells them nothing until they have.
 """
 
+import base64
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,6 +25,8 @@ UNAUTHENTICATED: Final = 4401
 
 _MOST_REMEMBERED: Final = 10_000
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="Budget"'}
+_CHALLENGE_OF_PEOPLE: Final = {"WWW-Authenticate": 'Basic realm="Budget", charset="UTF-8"'}
+"""A browser asks its person for a name (any) and a password (the key), and sends it with all that the page asks for."""
 
 
 class Doors:
@@ -90,20 +93,34 @@ class Middleware:
             else:
                 await self.app(scope, receive, send)
         elif caller is None or (caller is NOBODY and scope["path"] not in OPEN_PATHS):
-            await sending.send_error(NotAuthenticated(), scope, send, _CHALLENGE)
+            challenge = _CHALLENGE_OF_PEOPLE if _is_page(scope) else _CHALLENGE
+            await sending.send_error(NotAuthenticated(), scope, send, challenge)
         else:
             await self.app(scope, receive, send)
 
 
 def given(scope: Scope) -> str | None:
-    """The secret that a request brings: `X-API-Key`, else `Authorization: Bearer`."""
-    bearer = None
+    """The secret that a request brings: `X-API-Key`, else `Authorization: Bearer`, else the password of `Basic`."""
+    authorized = None
     for name, value in scope["headers"]:
         if name == b"x-api-key":
             return str(value.decode("latin-1"))
         if name == b"authorization" and value[:7].lower() == b"bearer ":
-            bearer = value[7:].strip().decode("latin-1")
-    return bearer
+            authorized = value[7:].strip().decode("latin-1")
+        elif name == b"authorization" and value[:6].lower() == b"basic ":
+            authorized = _password(value[6:].strip())
+    return authorized
+
+
+def _password(encoded: bytes) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _is_page(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
 def _caller(key: Key, address: str | None) -> Caller:

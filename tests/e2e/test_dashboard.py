@@ -251,3 +251,18 @@ async def test_every_view_fits_the_screen(browser, service, width):
         await show(page, view)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, view
     await context.close()
+
+
+async def test_with_keys_on_the_browser_asks_and_the_page_is_live_with_a_key(browser, tmp_path):
+    with Service(tmp_path) as open_doors:
+        key = post(open_doors, "keys", {"name": "eyes", "scopes": ["read"]}).json()["key"]
+    with Service(tmp_path, environment={"BUDGET_AUTH": "on"}) as running:
+        asked = httpx.get(running.url, headers={"Accept": "text/html"}, trust_env=False)
+        assert (asked.status_code, asked.headers["www-authenticate"][:6]) == (401, "Basic ")
+        context = await browser.new_context(
+            base_url=running.url, http_credentials={"username": "", "password": key, "send": "always"}
+        )
+        page = await context.new_page()
+        await show(page, "now")
+        await expect(page.get_by_text("limits of which nothing is used")).to_be_visible()
+        await context.close()

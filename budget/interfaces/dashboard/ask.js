@@ -1,7 +1,5 @@
 // Requests to Budget's own REST API: JSON in, JSON out; a refusal becomes a `Problem` that says what and why.
 
-const KEY = "budget.api-key";
-
 export class Problem extends Error {
   constructor(status, said) {
     super(said.detail || said.title || `status ${status}`);
@@ -9,13 +7,6 @@ export class Problem extends Error {
     this.field = said.errors?.[0]?.field;
     this.said = said;
   }
-}
-
-export const key = () => sessionStorage.getItem(KEY);
-
-export function keep(text) {
-  if (text) sessionStorage.setItem(KEY, text);
-  else sessionStorage.removeItem(KEY);
 }
 
 export async function ask(path, fields = {}) {
@@ -28,7 +19,6 @@ export async function ask(path, fields = {}) {
 
 export async function send(method, path, body) {
   const headers = { Accept: "application/json" };
-  if (key()) headers["X-API-Key"] = key();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {

@@ -1,12 +1,11 @@
 // What happens, as it happens: one WebSocket, resumed by the last number that is known, so that no gap is left.
 
-import { key } from "./ask.js";
 import { debug } from "./debug.js";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8000;
 const GONE = 4410;
-const NOT_LET_IN = 1008;
+const NOT_LET_IN = [1008, 4401];
 
 const listeners = new Set();
 const watchers = new Set();
@@ -29,9 +28,6 @@ export function watch(tell) {
 export function start() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(`${scheme}//${location.host}/ws/events${after === null ? "" : `?after=${after}`}`);
-  socket.onopen = () => {
-    if (key()) socket.send(JSON.stringify({ type: "authentication", payload: { api_key: key() } }));
-  };
   socket.onmessage = (message) => {
     const frame = JSON.parse(message.data);
     pause = FIRST_PAUSE;
@@ -41,7 +37,7 @@ export function start() {
   };
   socket.onclose = (closed) => {
     debug("info", `socket closed: ${closed.code}`);
-    if (closed.code === NOT_LET_IN) return become("locked");
+    if (NOT_LET_IN.includes(closed.code)) return become("locked");
     if (closed.code === GONE) {
       after = null; // what was missed is no longer kept: everything is read anew
       for (const hear of listeners) hear({ type: "everything" });

@@ -2,10 +2,8 @@
 
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import { href, useAddress } from "./address.js";
-import { ask, keep } from "./ask.js";
 import { debug } from "./debug.js";
 import * as live from "./live.js";
-import { Failure } from "./parts.js";
 import { Alerts } from "./views/alerts.js";
 import { Allocations } from "./views/allocations.js";
 import { Budgets } from "./views/budgets.js";
@@ -36,22 +34,8 @@ const STATES = {
 function App() {
   const { view, filters } = useAddress();
   const [state, setState] = useState("connecting");
-  const [locked, lock] = useState(false);
-  const [ready, setReady] = useState(false);
-  const [failure, fail] = useState(null);
-  const enter = async () => {
-    try {
-      await ask("/limits", { limit: 1 });
-      lock(false);
-      setReady(true);
-      live.start();
-    } catch (problem) {
-      if (problem.status === 401 || problem.status === 403) lock(true);
-      else fail(problem);
-    }
-  };
   useEffect(() => live.watch(setState), []);
-  useEffect(enter, []);
+  useEffect(live.start, []);
   const [title, View] = VIEWS[view] ?? VIEWS.now;
   useEffect(() => {
     document.title = `${title} – Budget`;
@@ -70,27 +54,8 @@ function App() {
     </header>
     <main id="content" tabindex="-1">
       <h1>${title}</h1>
-      ${failure && html`<${Failure} problem=${failure} />`}
-      ${locked ? html`<${Door} enter=${enter} />` : ready && html`<${View} filters=${filters} key=${title} />`}
+      <${View} filters=${filters} key=${title} />
     </main>
-  `;
-}
-
-function Door({ enter }) {
-  const [tried, try_] = useState(false);
-  const submit = async (event) => {
-    event.preventDefault();
-    keep(new FormData(event.target).get("key").trim());
-    await enter();
-    try_(true);
-  };
-  return html`
-    <form class="card narrow" onSubmit=${submit}>
-      <p>This Budget wants an API key with the scope <code>read</code>. It stays in this tab and is forgotten with it.</p>
-      <label>API key <input name="key" type="password" autocomplete="off" required /></label>
-      ${tried && html`<p class="problem" role="alert">That key does not open this door.</p>`}
-      <button>Enter</button>
-    </form>
   `;
 }
 
