@@ -29,13 +29,13 @@ class Running:
 
 @contextlib.contextmanager
 def serving(
-    new_database: Path, folder: Path, clock: Clock | None = None, variables: Mapping[str, str] = {}
+    new_database: Path, folder: Path, clock: Clock | None = None, variables: Mapping[str, str] = {}, port: int = 0
 ) -> Iterator[Running]:
     """A service over a copy of a new database."""
     shutil.copytree(new_database, folder, dirs_exist_ok=True)
     own = {"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder), "BUDGET_HERMES": "off"}
     app = wiring.create_app(settings.load({**own, **variables}), clock=clock)
-    server = Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, **SOCKETS))
+    server = Server(uvicorn.Config(app, port=port, log_config=None, access_log=False, **SOCKETS))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
     while not server.started:

@@ -32,15 +32,15 @@ def run(settings: Settings, given: argparse.Namespace) -> int:
     from budget.interfaces.cli.session import Session  # noqa: PLC0415 -- slow to import
 
     with Session(settings, given) as session:
-        session.be_there()
+        newest = session.newest_event()
         try:
-            asyncio.run(_follow(session, given))
+            asyncio.run(_follow(session, given, newest if given.after is None else given.after))
         except KeyboardInterrupt:
             return exits.DONE  # it is how one ends it
     return exits.DONE
 
 
-async def _follow(session: Any, given: argparse.Namespace) -> None:
+async def _follow(session: Any, given: argparse.Namespace, after: int) -> None:
     from budget.client import subscribe  # noqa: PLC0415 -- slow to import
     from budget.interfaces.cli import answers  # noqa: PLC0415 -- likewise
 
@@ -48,7 +48,7 @@ async def _follow(session: Any, given: argparse.Namespace) -> None:
     left = given.count
     severity = (given.severity,) if given.severity else ()
     events = subscribe(
-        session.url, after=given.after, types=given.types, budget_id=budget, component=given.component,
+        session.url, after=after, types=given.types, budget_id=budget, component=given.component,
         severity=severity, api_key=session.api_key,
     )  # fmt: skip
     _head(session.out)

@@ -34,23 +34,17 @@ def add(parser: Parser, operation: Any, positional: Collection[str] = (), hidden
             continue
         reader = values.reader(operation.name, name, described)
         required = name in schema["required"]
+        how: dict[str, Any] = {"default": argparse.SUPPRESS, "help": _help(described, required=required)}
         if name in positional:
-            parser.add_argument(
-                PREFIX + name, metavar=name.upper(), type=reader, nargs="?", default=argparse.SUPPRESS,
-                help=_help(described, required=required),
-            )  # fmt: skip
+            action = parser.add_argument(PREFIX + name, metavar=name.upper(), type=reader, nargs="?", **how)
         elif values.types(described) == {"boolean"}:
-            group.add_argument(
-                option(name), dest=PREFIX + name, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS,
-                help=_help(described, required=required),
-            )  # fmt: skip
+            how["action"] = argparse.BooleanOptionalAction
+            action = group.add_argument(option(name), dest=PREFIX + name, **how)
         else:
-            action = group.add_argument(
-                option(name), *SHORT.get(name, ()), dest=PREFIX + name, type=reader, default=argparse.SUPPRESS,
-                action="extend" if reader in (values.texts, values.decimals) else "store",
-                metavar=values.placeholder(operation.name, name, described), help=_help(described, required=required),
-            )  # fmt: skip
-            _complete(action, name)
+            how["action"] = "extend" if reader in (values.texts, values.decimals) else "store"
+            how["metavar"] = values.placeholder(operation.name, name, described)
+            action = group.add_argument(option(name), *SHORT.get(name, ()), dest=PREFIX + name, type=reader, **how)
+        _complete(action, name)
         if name in OPPOSITES:
             group.add_argument(OPPOSITES[name], dest=PREFIX + name, action="store_false", default=argparse.SUPPRESS)
     if "tags" in schema["properties"]:

@@ -256,4 +256,4 @@ def _label(value: Any) -> str:
 
 
 def _percent(ratio: Any) -> str:
-    return f"{Decimal(str(ratio)) * 100:.4g}%"
+    return f"{float(ratio) * 100:.4g}%"

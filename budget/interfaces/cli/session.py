@@ -91,12 +91,10 @@ class Session:
             return None
         return found if isinstance(found, dict) and found.get("component") == "budget" else None
 
-    def be_there(self) -> None:
-        """`Unavailable` when no Budget is there: what waits for events would wait for one to come."""
-        try:
-            self.client.call("list_budgets", limit=1)
-        except BudgetError as error:
-            raise self.explained(error) from error
+    def newest_event(self) -> int:
+        """The number of the newest event; an error when no Budget is there, for which a subscriber would wait."""
+        seq: int = self.ask("list_events", limit=1)["as_of_seq"]
+        return seq
 
     def _headers(self) -> dict[str, str]:
         return {} if self.api_key is None else {"X-API-Key": self.api_key}

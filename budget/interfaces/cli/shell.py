@@ -24,7 +24,6 @@ PROMPT: Final = "budget> "
 MORE: Final = "   ...> "
 MOST_LINES: Final = 1_000
 """Of history."""
-_DELIMITERS: Final = " \t\n'\"`@><=;|&("
 _HANDED_ON: Final = ("api_url", "api_key", "profile", "timeout_seconds", "format")
 
 
@@ -121,7 +120,7 @@ def _edit_lines() -> None:
     parser = parsers.parser(prog="budget")
     completion.fill_all(parser)
     finder = CompletionFinder(parser, default_completer=SuppressCompleter())
-    readline.set_completer_delims(_DELIMITERS)
+    readline.set_completer_delims("")  # argcomplete cuts the line into words itself
     readline.set_completer(finder.rl_complete)
     readline.parse_and_bind("tab: complete")
     if sys.stdin.isatty():

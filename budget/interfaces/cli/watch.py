@@ -32,22 +32,22 @@ def add_commands(parser: Parser) -> None:
 def run(settings: Settings, given: argparse.Namespace) -> int:
     """Until Ctrl-C."""
     with Session(settings, given) as session:
-        session.be_there()
+        newest = session.newest_event()
         if not output.console().is_terminal:
             raise Failed(
                 "a live screen needs a terminal; `budget events follow` and `budget status` do without", exits.USAGE
             )
         try:
-            asyncio.run(_watch(session, given))
+            asyncio.run(_watch(session, given, newest))
         except KeyboardInterrupt:
             return exits.DONE  # it is how one ends it
     return exits.DONE
 
 
-async def _watch(session: Session, given: argparse.Namespace) -> None:
+async def _watch(session: Session, given: argparse.Namespace, newest: int) -> None:
     recent: deque[str] = deque(maxlen=EVENTS)
     happened = asyncio.Event()
-    listening = asyncio.create_task(_listen(session, recent, happened))
+    listening = asyncio.create_task(_listen(session, newest, recent, happened))
     with Live(console=output.console(), screen=True, auto_refresh=False) as live:
         while not listening.done():
             happened.clear()
@@ -60,9 +60,9 @@ async def _watch(session: Session, given: argparse.Namespace) -> None:
     await listening  # raises what ended it
 
 
-async def _listen(session: Session, recent: deque[str], happened: asyncio.Event) -> None:
+async def _listen(session: Session, newest: int, recent: deque[str], happened: asyncio.Event) -> None:
     try:
-        async for event in subscribe(session.url, api_key=session.api_key):
+        async for event in subscribe(session.url, after=newest, api_key=session.api_key):
             recent.append(following.line(session.out, event).rstrip())
             happened.set()
     finally:
