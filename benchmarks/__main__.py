@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import adapters, dashboard, fanout, mcp, migrate, replicas, runs
+from benchmarks import adapters, cli, dashboard, fanout, mcp, migrate, replicas, runs
 from benchmarks.runs import Figures, Scale
 
 BENCHMARKS: dict[str, Callable[[Scale], Figures]] = {
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Figures]] = {
     "mcp": mcp.mcp,
     "adapters": adapters.adapters,
     "migrate": migrate.migrate,
+    "cli": cli.cli,
     "dashboard": dashboard.dashboard,
 }
 GOALS = Path(__file__).with_name("goals.toml")

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters, dashboard, fanout, load, mcp, migrate, replicas, runs
+from benchmarks import adapters, cli, dashboard, fanout, load, mcp, migrate, replicas, runs
 from benchmarks.service import Service
 
 pytestmark = pytest.mark.load
@@ -85,3 +85,9 @@ def test_answers_that_are_errors_are_counted_as_such(tmp_path):
     assert answered["statuses"] == {"422": 3}
     with pytest.raises(AssertionError, match="422"):
         runs.expect(answered, "201", 3)
+
+
+def test_help_is_measured_beside_a_python_that_does_nothing():
+    figures = cli.cli(dataclasses.replace(SMALL, rounds=1))
+    assert figures["runs"] == 2
+    assert figures["ratio"] > 1
