@@ -149,7 +149,11 @@ class Walk:
     def command_line(self, operation: Operation, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> Any:
         words = ["call", "--api-url", self.address, operation.name]
         for name, value in asked.items():
-            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
+            option = name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{option}" if value else f"--no-{option}")
+            else:
+                words += [f"--{option}", value if isinstance(value, str) else json.dumps(value)]
         assert main(words) == 0, capsys.readouterr().err
         return json.loads(capsys.readouterr().out)
 
