@@ -21,6 +21,7 @@ from budget.adapters.rhetor import BudgetManager
 from budget.adapters.rhetor import routes as rhetor
 from budget.client.in_process import InProcess
 from budget.domain.configuration import Rules
+from budget.engine import keys
 from budget.engine.clock import Clock
 from budget.engine.exports import Exports
 from budget.engine.ledger import Ledger, PriceList
@@ -90,6 +91,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
             if tekton is not None:
                 tekton.start()
             _answer_for_the_old_managers(app, ledger)
+            if doors.required and not keys.any_admin(ledger):
+                log.get_logger("api").warning("no key opens this service yet: stop it, and make one: budget keys first")
             app.state.initialization_time = round(time.monotonic() - started, 3)
             yield
         finally:
@@ -132,7 +135,17 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
                 include_in_schema=documented,
                 dependencies=[*needed, Depends(read_parameters.refuse_unknown)],
             )
-    app.add_middleware(gate.Middleware, doors=doors)  # within CORS, so that a page may read why it was turned away
+    _surround(app, settings)
+    problems.install(app)
+    openapi.install(app)
+    return app
+
+
+def _surround(app: Application, settings: Settings) -> None:
+    """What every request but the hot ones goes through; the last one added is the outermost."""
+    app.add_middleware(
+        gate.Middleware, doors=app.state.doors
+    )  # within CORS, so that a page may read why it was turned away
     app.add_middleware(origins.Middleware, allowed=settings.cors_origins, host=settings.host)
     app.add_middleware(
         CORSMiddleware,
@@ -143,9 +156,6 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
         expose_headers=["Idempotency-Replayed", "Retry-After", "X-Request-Id"],
     )
     app.add_middleware(traffic.Middleware, traffic=app.state.traffic)
-    problems.install(app)
-    openapi.install(app)
-    return app
 
 
 def _answer_for_the_old_managers(app: FastAPI, ledger: Ledger) -> None:

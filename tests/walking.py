@@ -88,6 +88,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "list_migrations": {},
     "get_migration": {"migration_id": "{migration}"},
     "undo_migration": {"migration_id": "{migration}"},
+    "list_changes": {"what": "budget_changed"},
     "list_keys": {"limit": 5},
     "get_key": {"key_id": "{key}"},
     "create_key": {"name": "walked", "scopes": ["read"]},

@@ -31,6 +31,12 @@ class Source(Protocol):
     async def refresh(self) -> Configuration:
         """The configuration as it is now."""
 
+    def configuration(self) -> Configuration:
+        """The configuration as this process last saw it."""
+
+    def now(self) -> int:
+        """The time in µs."""
+
 
 async def list_keys(ledger: Source) -> list[tuple[Key, int | None]]:
     """Every key, the newest first, with the minute of its last use."""
@@ -48,6 +54,13 @@ async def get_key(ledger: Source, key_id: str) -> tuple[Key, int | None]:
     if guarded is None:
         raise NotFound(f"there is no key {key_id!r}", field="key_id")
     return guarded.key, (await ledger.database.read(keys.uses)).get(key_id)
+
+
+def any_admin(ledger: Source) -> bool:
+    """Whether some key may do everything now."""
+    now = ledger.now()
+    guarded = ledger.configuration().keys.values()
+    return any("admin" in each.key.scopes and each.key.is_good(now) for each in guarded)
 
 
 class Uses:

@@ -7,6 +7,7 @@ import msgspec
 
 from budget.domain import access_commands, commands
 from budget.operations import (
+    auditing,
     batches,
     breakdown,
     by_caller,
@@ -329,7 +330,8 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
         "admin",
         migrating.undo_migration,
     ),
-    # Who may come in
+    # Who may come in, and who changed what
+    _query("list_changes", auditing.ListChanges, one("Changes"), auditing.list_changes, scope="admin"),
     _query("list_keys", keeping.ListKeys, page("Key"), keeping.list_keys, scope="admin"),
     _query("get_key", keeping.GetKey, one("Key"), keeping.get_key, scope="admin"),
     Operation(

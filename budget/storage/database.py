@@ -17,7 +17,7 @@ from budget.storage.failures import Locked as Locked  # noqa: PLC0414
 from budget.storage.failures import OutcomeUnknown as OutcomeUnknown  # noqa: PLC0414
 from budget.storage.postgres import PostgreSQL
 from budget.storage.snapshots import Reader
-from budget.storage.sqlite import SQLite
+from budget.storage.sqlite import SQLite, file_of
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -35,6 +35,11 @@ class Database:
             self._backend = PostgreSQL(url, readers=READERS)
         else:
             self._backend = SQLite(url, readers=READERS, synchronous=synchronous)
+
+    @staticmethod
+    def file_of(url: str) -> Path:
+        """The file of an SQLite URL."""
+        return file_of(url)
 
     @property
     def path(self) -> Path | None:

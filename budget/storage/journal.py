@@ -66,13 +66,13 @@ def is_written(connection: Connection, written: Head) -> bool:
 def claims(connection: Connection, keys: Iterable[str]) -> dict[str, Entry]:
     """The entries that claimed these idempotency keys."""
     rows = statements.select_in(connection, _ENTRY_COLUMNS, "entries", "idempotency_key", keys)
-    return {row[5]: _entry(row) for row in rows}
+    return {row[5]: entry_of(row) for row in rows}
 
 
 def entries_of(connection: Connection, subject: str, kinds: tuple[str, ...] = ()) -> list[Entry]:
     """The entries about one thing, oldest first; not those of usage that stands alone."""
     sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE subject = ? AND kind <> 'used' ORDER BY seq"
-    found = map(_entry, statements.run(connection, sql, (subject,)))
+    found = map(entry_of, statements.run(connection, sql, (subject,)))
     return [entry for entry in found if not kinds or entry.kind in kinds]
 
 
@@ -81,7 +81,7 @@ def all_entries(connection: Connection) -> Iterable[Entry]:
     sql = f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE seq > ? ORDER BY seq LIMIT 5000"
     after = 0
     while rows := statements.run(connection, sql, (after,)):
-        yield from map(_entry, rows)
+        yield from map(entry_of, rows)
         after = rows[-1][0]
 
 
@@ -98,7 +98,8 @@ def posting_set(connection: Connection, set_id: int) -> list[list[Any]]:
     return content
 
 
-def _entry(row: Any) -> Entry:
+def entry_of(row: Any) -> Entry:
+    """An entry from its row."""
     return Entry(**dict(zip(Entry.__struct_fields__, row, strict=True)))
 
 

@@ -21,7 +21,7 @@ MODEL_CONTEXT = {"accept": "application/json, text/event-stream", "mcp-protocol-
 
 # What any good key may ask, whatever its scopes: nothing of the ledger is in it.
 FOR_ANY_KEY = re.compile(
-    r"/|/health|/ready|/status|/docs|/openapi\.json|/workflow|/api(/v1)?|/api(/v1)?/(health|status|docs|openapi\.json|discovery)"
+    r"/|/dashboard/x|/health|/ready|/status|/docs|/openapi\.json|/workflow|/api(/v1)?|/api(/v1)?/(health|status|docs|openapi\.json|discovery)"
     r"|/(api/|api/v1/|mcp/)?mcp/(health|capabilities|tools|v2/tools|v2/tools/list|results/\w+)"
 )
 # Where the scope depends on what the body asks for: messages and tools are walked by themselves.
@@ -98,6 +98,15 @@ def test_without_a_key_health_and_readiness_say_up_or_not_and_no_more(guarded):
     assert said.pop("/ready") == {"ready": True}
     assert set(map(str, said.values())) == {str({"status": "healthy"})}
     assert len(guarded.admin.get("/health").json()) > 5
+
+
+def test_a_browser_asks_its_person_for_the_key_and_then_shows_the_page(guarded):
+    page = {"Accept": "text/html"}
+    asked = guarded.nobody.get("/", headers=page)
+    assert (asked.status_code, asked.headers["www-authenticate"][:5]) == (401, "Basic")
+    for path in ("/", "/docs", "/dashboard/main.js"):
+        assert guarded.nobody.get(path, headers=page, auth=("", guarded.secret)).status_code == 200
+        assert guarded.nobody.get(path, headers=page, auth=("", "bgt_wrong")).status_code == 401
 
 
 def test_a_key_without_the_scope_is_refused_on_every_way(guarded):

@@ -18,6 +18,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "Alert": "alert_id severity type message timestamp acknowledged",
     "Event": "seq time type severity subject component",
     "Decision": "decision_id decided_at verdict operation component message",
+    "Key": "key_id name prefix scopes is_active expires_at last_used_at",
     "Migration": "migration_id kind state started_at finished_at",
     "SummaryRow": "period tier provider component total_tokens_used token_limit total_cost cost_limit start_time "
     "end_time",
@@ -43,6 +44,7 @@ INSIDE: Final[Mapping[str, str]] = {
     "Dashboard.allocations": COLUMNS["Allocation"],
     "Dashboard.in_flight": COLUMNS["Allocation"],
     "Verdict.limits": "type period unit limit used held asked fits",
+    "Changes.items": "seq time who where what subject changed",
     "Decision.limits": "type period unit limit used held asked",
 }
 """What tables inside one thing show; nothing where it would say something twice."""

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from budget.domain.errors import Invalid
 from budget.interfaces.cli import exits, verify
+from budget.interfaces.cli.failures import Failed
 from budget.interfaces.cli.parsers import Parser
 from budget.settings import Settings
 
@@ -22,6 +24,15 @@ def add_commands(parser: Parser) -> None:
     )
     upgrade = commands.add("upgrade", "bring the database to the newest revision, as a start of the service does")
     upgrade.set_defaults(run=_upgrade)
+    backup = commands.add("backup", help="copy an SQLite ledger to a new file while the service runs, and verify it")
+    backup.add_argument("file", type=Path, metavar="FILE")
+    backup.set_defaults(run=_backup)
+    restore = commands.add("restore", help="put a backup in the ledger's place, verified; the service must not run")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.set_defaults(run=_restore)
+    export = commands.add("export", help="write the journal with its hashes to a file, for `budget verify FILE`")
+    export.add_argument("file", type=Path, metavar="FILE")
+    export.set_defaults(run=_export)
     commands.add("check", "Tekton's word for `budget verify`").set_defaults(run=verify.run)
 
 
@@ -38,6 +49,30 @@ def _upgrade(settings: Settings, _: argparse.Namespace) -> int:
 
     print(json.dumps(upgrading.upgrade(settings.database_url)))
     return exits.DONE
+
+
+def _backup(settings: Settings, given: argparse.Namespace) -> int:
+    from budget.engine import backups  # noqa: PLC0415 -- slow to import
+
+    print(json.dumps(backups.backup(settings.database_url, given.file)))
+    return exits.DONE
+
+
+def _restore(settings: Settings, given: argparse.Namespace) -> int:
+    from budget.engine import backups  # noqa: PLC0415 -- slow to import
+
+    print(json.dumps(backups.restore(settings.database_url, given.file)))
+    return exits.DONE
+
+
+def _export(settings: Settings, given: argparse.Namespace) -> int:
+    from budget.engine import chain  # noqa: PLC0415 -- slow to import
+
+    if given.file.exists():
+        raise Failed(f"{given.file} is there already; an export never overwrites")
+    found = chain.export(settings.database_url, given.file)
+    print(json.dumps(found))
+    return exits.FAILED if "altered" in found else exits.DONE
 
 
 def _copy(_: Settings, given: argparse.Namespace) -> int:

@@ -91,12 +91,19 @@ VERBS: Final = (
     Verb("decisions", "list", "list_decisions"),
     Verb("decisions", "explain", "explain_decision", ("decision_id",)),
     Verb("dashboard", "", "get_dashboard"),
+    Verb("keys", "list", "list_keys"),
+    Verb("keys", "show", "get_key", ("key_id",)),
+    Verb("keys", "create", "create_key", ("name",)),
+    Verb("keys", "rotate", "rotate_key", ("key_id",)),
+    Verb("keys", "revoke", "revoke_key", ("key_id",), sure=True),
+    Verb("audit", "", "list_changes"),
     Verb("migrate", "list", "list_migrations"),
     Verb("migrate", "show", "get_migration", ("migration_id",)),
     Verb("recommend", "", "recommend_models"),
 )
 
 BY_HAND: Final[Mapping[str, tuple[str, ...]]] = {
+    "keys": ("keys",),
     "usage": ("batch",),
     "prices": ("tekton",),
     "alerts": ("following",),

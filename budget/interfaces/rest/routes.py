@@ -141,6 +141,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/migrations", "list_migrations"),
     Route("GET", "/migrations/{migration_id}", "get_migration"),
     Route("POST", "/migrations/{migration_id}/undo", "undo_migration", errors=(409,)),
+    Route("GET", "/audit", "list_changes"),
     Route("GET", "/keys", "list_keys"),
     Route("POST", "/keys", "create_key", 201, example={"name": "apollo", "scopes": ["record", "allocate"]}),
     Route("GET", "/keys/{key_id}", "get_key"),
