@@ -67,6 +67,11 @@ class Service:
             assert status in (0, -signal.SIGTERM), f"the service ended with {status}:\n{self.log()}"
         self._process = None
 
+    def wait(self) -> int:
+        """Wait until it ends by itself; gives its exit status."""
+        assert self._process is not None
+        return self._process.wait(STOP_SECONDS)
+
     def kill(self) -> None:
         """`kill -9`: it gets to finish nothing."""
         assert self._process is not None

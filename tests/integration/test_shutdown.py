@@ -11,6 +11,9 @@ import subprocess
 import sys
 
 import httpx
+from websockets.sync.client import connect
+
+from benchmarks.service import Service
 
 CLIENTS = 16
 
@@ -42,6 +45,14 @@ async def test_everything_acknowledged_before_a_sigterm_is_kept(tmp_path):
     )
     report, _ = await verifying.communicate()
     assert json.loads(report)["differences"] == 0
+
+
+def test_a_frame_stops_the_service_as_tekton_s_killer_asks_when_its_requests_fail(tmp_path):
+    with Service(tmp_path) as service:
+        with connect(f"{service.url.replace('http', 'ws')}/ws") as ws:
+            ws.send(json.dumps({"type": "shutdown", "reason": "Tekton stops", "timestamp": 1764000000}))
+            assert "error" not in [json.loads(frame)["type"] for frame in ws]  # until it is closed
+        assert (ws.close_code, service.wait()) == (1001, 0)
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,5 @@
 """What Tekton's programs ask of every component: discovery, workflows, a word from a person, and to stop."""
 
-import asyncio
-import ipaddress
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -10,13 +8,10 @@ from msgspec import Meta
 from starlette.responses import Response
 from starlette.routing import Route
 
-from budget.domain import instants
-from budget.domain.errors import Conflict, NotAllowed
-from budget.engine.ledger import Ledger
 from budget.interfaces.rest import openapi, read_chat
 from budget.interfaces.rest.needing import of_all
 from budget.log import get_logger
-from budget.operations import bodies, wire
+from budget.operations import bodies, stopping, wire
 from budget.operations.identity import ALIASES, CAPABILITIES, COMPONENT, DESCRIPTION, Identity
 
 log = get_logger("api")
@@ -24,8 +19,6 @@ log = get_logger("api")
 router: Final = APIRouter(tags=["infrastructure"])
 
 SHUTDOWN_PATHS: Final = ("/shutdown", "/api/shutdown")
-PAUSE_SECONDS: Final = 0.5
-"""Between the answer to a shutdown and its beginning."""
 
 
 @router.get("/api/v1/discovery", summary="List the ways in", **openapi.by_hand())
@@ -126,14 +119,8 @@ async def message(request: Request) -> Response:
 @router.post("/admin/shutdown", dependencies=[of_all("admin")], status_code=202, include_in_schema=False)
 async def shutdown(request: Request) -> Response:
     """Finish what was accepted, then end; only for those on this machine."""
-    _check_near(request)
-    stop = getattr(request.app.state, "stop", None)
-    if stop is None:
-        raise Conflict("the server that runs Budget does not stop by request")
-    log.warning("asked to stop", by=request.client.host if request.client else None)
-    asyncio.get_running_loop().call_later(PAUSE_SECONDS, stop)
-    ledger: Ledger = request.app.state.ledger
-    return wire.reply({"status": "accepted", "message": "Budget stops", "timestamp": instants.iso(ledger.now())}, 202)
+    said = stopping.stop(request.app.state, request.scope["caller"], _address(request))
+    return wire.reply(said, 202)
 
 
 @router.get(
@@ -142,7 +129,7 @@ async def shutdown(request: Request) -> Response:
 @router.get("/api/shutdown/status", dependencies=[of_all("admin")], include_in_schema=False)
 async def shutdown_status(request: Request) -> Response:
     """How Budget can be stopped."""
-    _check_near(request)
+    stopping.check_near(_address(request))
     return wire.reply(
         {
             "shutdown_supported": getattr(request.app.state, "stop", None) is not None,
@@ -154,11 +141,5 @@ async def shutdown_status(request: Request) -> Response:
     )
 
 
-def _check_near(request: Request) -> None:
-    address = request.client.host if request.client else ""
-    try:
-        near = ipaddress.ip_address(address.split("%")[0]).is_loopback
-    except ValueError:
-        near = False
-    if not near:
-        raise NotAllowed("only from the machine that Budget runs on")
+def _address(request: Request) -> str | None:
+    return request.client.host if request.client else None

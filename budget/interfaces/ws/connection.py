@@ -16,6 +16,7 @@ from budget.interfaces.ws.hearing import Hearing, Place
 from budget.interfaces.ws.incoming import Frame
 from budget.interfaces.ws.topics import EVENTS
 from budget.log import get_logger
+from budget.operations import stopping
 
 log = get_logger("budget_websocket")
 
@@ -172,8 +173,15 @@ class Connection:
                 await self._unsubscribe(incoming.topics_of(said.payload))
             case "authentication":
                 await self._authenticate(said)
+            case "shutdown":
+                self._shut_down()
             case "heartbeat":
                 await self._reply("heartbeat", said.topic, {"timestamp": iso(self._now)})
+
+    def _shut_down(self) -> None:
+        """As Tekton's killer asks for when its requests fail; the sockets close, which is the answer."""
+        client = self._socket.client
+        stopping.stop(self._socket.app.state, self._access.caller, client.host if client else None)
 
     async def _subscribe(self, topics: Sequence[str], payload: Any) -> None:
         hearing = self._hearing

@@ -29,6 +29,7 @@ _VARIANTS: Final[Mapping[str, str]] = {
     "subscribe": "subscription",
     "unsubscribe": "unsubscription",
     "authenticate": "authentication",
+    "shutdown": "shutdown",  # has a reason where others have a payload
 }
 MOST_TOPICS: Final = 50
 
