@@ -34,10 +34,10 @@ def answer(parser: Parser) -> None:
 
 
 def fill(parser: Parser, words: list[str]) -> None:
-    """Fill the groups that are named: argcomplete looks into a parser before it asks it anything."""
-    for group in groups(parser):
-        if group.word in words or group.word.replace("-", "_") in words:
-            group.filled()
+    """Fill what is named, on each level: argcomplete looks into a parser before it asks it anything."""
+    for named in groups(parser.filled()):
+        if named.word in words or named.word.replace("-", "_") in words:
+            fill(named, words)
 
 
 def fill_all(parser: Parser) -> None:

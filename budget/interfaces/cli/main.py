@@ -10,17 +10,8 @@ from budget.interfaces.cli import exits, parsers
 
 def main(arguments: Sequence[str] | None = None, parser: parsers.Parser | None = None) -> int:
     """Run one command; gives the exit status."""
-    made = parser or parsers.parser()
-    if "_ARGCOMPLETE" in os.environ:
-        from budget.interfaces.cli import completion  # noqa: PLC0415 -- only a shell that completes needs it
-
-        completion.answer(made)
-    given = made.parse_args(arguments)
-    # Here, because nothing may be loaded that `--help` does not need.
-    from budget.interfaces.cli import failures  # noqa: PLC0415
-
     try:
-        status: int = failures.run(given, os.environ)
+        status = _run(arguments, parser or parsers.parser())
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads has read enough. Python would complain when it flushes at its end.
@@ -31,6 +22,18 @@ def main(arguments: Sequence[str] | None = None, parser: parsers.Parser | None =
         print("budget: stopped", file=sys.stderr)
         return exits.INTERRUPTED
     return status
+
+
+def _run(arguments: Sequence[str] | None, parser: parsers.Parser) -> int:
+    if "_ARGCOMPLETE" in os.environ:
+        from budget.interfaces.cli import completion  # noqa: PLC0415 -- only a shell that completes needs it
+
+        completion.answer(parser)
+    given = parser.parse_args(arguments)
+    # Here, because nothing may be loaded that `--help` does not need.
+    from budget.interfaces.cli import failures  # noqa: PLC0415
+
+    return failures.run(given, os.environ)
 
 
 if __name__ == "__main__":

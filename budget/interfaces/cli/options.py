@@ -41,7 +41,7 @@ def add(parser: Parser, operation: Any, positional: Collection[str] = (), hidden
             how["action"] = argparse.BooleanOptionalAction
             action = group.add_argument(option(name), dest=PREFIX + name, **how)
         else:
-            how["action"] = "extend" if reader in (values.texts, values.decimals) else "store"
+            how["action"] = "extend" if reader in values.LISTS else "store"
             how["metavar"] = values.placeholder(operation.name, name, described)
             action = group.add_argument(option(name), *SHORT.get(name, ()), dest=PREFIX + name, type=reader, **how)
         _complete(action, name)

@@ -8,6 +8,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from budget.interfaces.cli import exits, options
@@ -133,7 +134,8 @@ def add_verbs(commands: Commands) -> None:
     for verb in VERBS:
         if verb.group == commands.group:
             operation = BY_NAME[verb.operation]
-            _add(commands.add(verb.word, _first_sentence(operation.description), asks=True), verb, operation)
+            command = commands.add(verb.word, _first_sentence(operation.description), asks=True)
+            command.fill = partial(_add, verb=verb, operation=operation)
 
 
 def _add(parser: Parser, verb: Verb, operation: Any) -> None:

@@ -27,7 +27,11 @@ MOST_LINES: Final = 1_000
 _HANDED_ON: Final = ("api_url", "api_key", "profile", "timeout_seconds", "format")
 
 
-class Unfinished(ValueError):
+class Unreadable(Exception):
+    """The line is no command, and no further one can make it one."""
+
+
+class Unfinished(Unreadable):
     """The line needs another one: a quote or a bracket is still open."""
 
 
@@ -47,17 +51,15 @@ def run(_: Settings, given: argparse.Namespace) -> int:
         while True:
             try:
                 words = _read()
+                if words in (["exit"], ["quit"]):
+                    break
+                status = run_words(words) if words else status
             except EOFError:
                 break
-            except KeyboardInterrupt:
+            except KeyboardInterrupt:  # wherever it finds us, the shell goes on
                 print()
-                continue
-            except ValueError as error:
+            except Unreadable as error:
                 print(f"budget: {error}", file=sys.stderr)
-                continue
-            if words in (["exit"], ["quit"]):
-                break
-            status = run_words(words) if words else status
     if sys.stdin.isatty():
         print()
     return status if not sys.stdin.isatty() else exits.DONE
@@ -93,7 +95,7 @@ def split(text: str) -> list[str]:
         except ValueError as error:
             if isinstance(error, json.JSONDecodeError) and error.pos >= len(text.rstrip()):
                 raise Unfinished("the JSON is not finished") from None
-            raise ValueError(f"this is not JSON: {error}") from None
+            raise Unreadable(f"this is not JSON: {error}") from None
         return [*words, text[at:end], *split(text[end:])]
     try:
         return shlex.split(text)
@@ -111,7 +113,7 @@ def _read() -> list[str]:
             try:
                 text += "\n" + input(MORE if at_terminal else "")
             except EOFError:
-                raise ValueError(str(error)) from None
+                raise Unreadable(str(error)) from None
 
 
 def _edit_lines() -> None:

@@ -19,6 +19,7 @@ ALERT_TYPES: Final = (
     "token_limit_exceeded", "token_limit_approaching", "cost_limit_exceeded", "cost_limit_approaching",
 )  # fmt: skip
 BUCKETS: Final = ("hour", "day", "week", "month")
+BY: Final = ("provider", "model", "component", "task_type", "tier", "budget", "user")
 UNITS: Final = ("tokens", "cost")
 _DECIMAL: Final = re.compile(r"-?\$?[0-9]{1,20}(\.[0-9]{1,30})?")
 _SPACES: Final = {ord("\n"): " ", ord("\t"): " "}
@@ -61,7 +62,7 @@ def placeholder(operation: str, field: str, schema: Mapping[str, Any]) -> str:
         return "TIME"
     names = {"object": "JSON", "array": "JSON", "integer": "INTEGER", "number": "AMOUNT", "string": "TEXT"}
     kinds = types(schema)
-    if reader(operation, field, schema) in (texts, decimals):
+    if reader(operation, field, schema) in LISTS:
         return "A,B"
     return names["number"] if "number" in kinds else names[min(kinds)]
 
@@ -127,6 +128,15 @@ def json_value(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{text[:60]!r} is not JSON: {error}") from None
 
 
+def grouping(text: str) -> list[str]:
+    """Fields that a report can be grouped by, with commas between them."""
+    found = texts(text)
+    for name in found:
+        if name not in BY and not (name.startswith("tag:") and name != "tag:"):
+            raise argparse.ArgumentTypeError(f"{name[:60]!r} is not one of {', '.join(BY)}, tag:NAME")
+    return found
+
+
 def tag(text: str) -> tuple[str, str]:
     """One tag."""
     name, equals, value = text.partition("=")
@@ -180,12 +190,15 @@ def _is_of_texts(schema: Mapping[str, Any]) -> bool:
     return all(option.get("items", {}).get("type") == "string" for option in options)
 
 
+LISTS: Final = (texts, decimals, grouping)
+"""What may be given again, and adds to what was given before."""
 _NAMED: Final[Mapping[str, Reader]] = {
     "tier": partial(_canonical, known=vocabulary.tier),
     "period": partial(_canonical, known=vocabulary.period),
     "type": partial(_canonical, known=vocabulary.policy_type),
     "list_alerts.type": partial(word, words=ALERT_TYPES),
     "list_alerts.severity": partial(word, words=SEVERITIES),
+    "by": grouping,
     "bucket": partial(word, words=BUCKETS),
     "unit": partial(word, words=UNITS),
     "time_zone": time_zone,

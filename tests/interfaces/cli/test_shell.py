@@ -26,7 +26,7 @@ def test_what_is_open_asks_for_another_line(text):
 
 @pytest.mark.parametrize("text", ["x {a}", 'x {"a": "b'])
 def test_what_no_line_can_mend_is_refused(text):
-    with pytest.raises(ValueError, match="not JSON"):
+    with pytest.raises(shell.Unreadable, match="not JSON"):
         shell.split(text)
 
 
