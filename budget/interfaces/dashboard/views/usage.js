@@ -11,6 +11,8 @@ const ROW = 36;
 const PAGE = 100;
 const MOST_ROWS = 100_000; // beyond it a browser's own coordinates give out: filters reach the rest
 const AROUND = 10;
+const STEP = 5 * ROW;
+const MOST_DRAWN = 2_000;
 const FILTERS = ["component", "provider", "model", "task_type", "context_id"];
 const FLAGS = ["unpriced", "over_limit", "provisional", "estimated", "late", "partly_priced"];
 const COLUMNS = ["When", "Component", "Model", "Task", "Input", "Output", "Cost", "Notes"];
@@ -43,11 +45,15 @@ export function Usage({ filters }) {
 function Rows({ asked, first, open }) {
   const place = useRef(null);
   const pages = useRef(new Map());
+  const drawn = useRef(new Map());
   const [top, scroll] = useState(0);
   const [problem, setProblem] = useState(null);
   const [, redraw] = useReducer((times) => times + 1, 0);
   const total = Math.min(first.total, MOST_ROWS);
-  useMemo(() => (pages.current = new Map([[1, first.items]])), [first]);
+  useMemo(() => {
+    pages.current = new Map([[1, first.items]]);
+    drawn.current = new Map();
+  }, [first]);
   const height = place.current?.clientHeight ?? 640;
   const from = Math.max(0, Math.floor(top / ROW) - AROUND);
   const to = Math.min(total, Math.ceil((top + height) / ROW) + AROUND);
@@ -63,14 +69,26 @@ function Rows({ asked, first, open }) {
     }
   }, [from, to, first]);
   const rows = [];
-  for (let at = from; at < to; at++) rows.push([at, pages.current.get(Math.floor(at / PAGE) + 1)?.[at % PAGE]]);
+  for (let at = from; at < to; at++) rows.push(row(at));
+  // A row that is drawn is kept as it is: a step of the wheel then costs what comes into sight, not all that is.
+  function row(at) {
+    const record = pages.current.get(Math.floor(at / PAGE) + 1)?.[at % PAGE];
+    if (!drawn.current.has(record)) {
+      const made = html`<${Row} key=${at} at=${at} record=${record} open=${open} />`;
+      if (record === undefined) return made;
+      if (drawn.current.size > MOST_DRAWN) drawn.current.clear();
+      drawn.current.set(record, made);
+    }
+    return drawn.current.get(record);
+  }
+  const scrolled = ({ currentTarget }) => scroll(Math.floor(currentTarget.scrollTop / STEP) * STEP);
   return html`
     ${problem && html`<${Failure} problem=${problem} />`}
     <div class="records" role="table" aria-label="Usage records" aria-rowcount=${total + 1}>
       <div class="record head" role="row">${COLUMNS.map((title) => html`<span role="columnheader" class=${FIGURES.has(title) ? "number" : undefined}>${title}</span>`)}</div>
-      <div class="window" ref=${place} tabindex="0" role="rowgroup" onScroll=${(event) => scroll(event.currentTarget.scrollTop)}>
+      <div class="window" ref=${place} tabindex="0" role="rowgroup" onScroll=${scrolled}>
         <div class="all" role="presentation" style=${{ height: `${total * ROW}px` }}>
-          ${rows.map(([at, record]) => html`<${Row} key=${at} at=${at} record=${record} open=${open} />`)}
+          ${rows}
         </div>
       </div>
     </div>
