@@ -42,7 +42,8 @@ def running(folder: Path | None = None, settings: str = CONNECTIONS) -> Iterator
 
 def new_database(server: str, name: str, template: str = "template1") -> str:
     """The URL of a new database on a server, a copy of another one that nobody uses."""
-    execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    # By the log it takes twice as long, and the server is nobody else's.
+    execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 

@@ -28,7 +28,7 @@ fi
 "$venv/bin/lint-imports"
 
 "$python" -m coverage erase
-# Coverage doubles the time of what only loads services: these run without it, and all of their code runs in the others.
+# Coverage doubles the time: what loads services, and what runs on PostgreSQL after SQLite, runs without it.
 "$python" -m coverage run -m pytest -n auto --dist worksteal -m "not load"
 "$python" -m pytest -n auto --dist worksteal -m load
 "$python" -m coverage combine --quiet

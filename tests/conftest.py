@@ -19,6 +19,14 @@ from tests import databases
 REPLICAS = 4 if os.environ.get("BUDGET_TEST_FULL") == "1" else 2
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lines are counted once: what runs on both databases is counted on SQLite, storage on both."""
+    storage = Path(__file__).parent / "storage"
+    for item in items:
+        if "[postgresql" in item.nodeid and storage not in item.path.parents:
+            item.add_marker(pytest.mark.load)
+
+
 def _application(folder: Path, database_url: str | None = None) -> FastAPI:
     url = database_url or f"sqlite:///{folder / 'budget.db'}"
     made = settings.load({"BUDGET_DATABASE_URL": url, "HOME": str(folder), "BUDGET_HERMES": "off"})
