@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version as installed_version
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -49,6 +50,8 @@ from budget.interfaces.rest import (
 from budget.interfaces.ws import routes as ws
 from budget.operations import gate, identity
 from budget.operations.gate import Doors
+from budget.operations.hosts import Hosts
+from budget.operations.rates import Rate
 from budget.settings import Settings
 from budget.storage.database import Database
 
@@ -74,6 +77,12 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
     """Budget as an ASGI application; it opens its database when the server starts it."""
     started = time.monotonic()
     doors = Doors(required=settings.auth_required)
+    entry: dict[str, Any] = {
+        "doors": doors,
+        "hosts": Hosts((settings.host, *settings.allowed_hosts)),
+        "per_key": None if settings.rate_per_key is None else Rate("key", settings.rate_per_key),
+        "per_address": None if settings.rate_per_address is None else Rate("address", settings.rate_per_address),
+    }
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -119,7 +128,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
     hot_routes += message_endpoint.ROUTES
     app.router.routes.extend([*hot_routes, *tool_calls.ROUTES, *pages.ROUTES])
     app.shortcut = hot.Shortcut(hot_routes)
-    app.hot = traffic.Middleware(gate.Middleware(app.shortcut, doors), app.state.traffic)
+    app.hot = traffic.Middleware(gate.Middleware(app.shortcut, **entry), app.state.traffic)
     for router in (infrastructure, platform, mcp, sse, ws):
         app.include_router(router.router)
     app.include_router(rhetor.router, dependencies=[needing.OLD_MANAGERS])
@@ -135,17 +144,15 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
                 include_in_schema=documented,
                 dependencies=[*needed, Depends(read_parameters.refuse_unknown)],
             )
-    _surround(app, settings)
+    _surround(app, settings, entry)
     problems.install(app)
     openapi.install(app)
     return app
 
 
-def _surround(app: Application, settings: Settings) -> None:
+def _surround(app: Application, settings: Settings, entry: dict[str, Any]) -> None:
     """What every request but the hot ones goes through; the last one added is the outermost."""
-    app.add_middleware(
-        gate.Middleware, doors=app.state.doors
-    )  # within CORS, so that a page may read why it was turned away
+    app.add_middleware(gate.Middleware, **entry)  # within CORS, so that a page may read why it was turned away
     app.add_middleware(origins.Middleware, allowed=settings.cors_origins, host=settings.host)
     app.add_middleware(
         CORSMiddleware,
@@ -153,7 +160,7 @@ def _surround(app: Application, settings: Settings) -> None:
         allow_credentials=settings.cors_credentials,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+        expose_headers=["Idempotency-Replayed", "Retry-After", "X-Request-Id", "RateLimit", "RateLimit-Policy"],
     )
     app.add_middleware(traffic.Middleware, traffic=app.state.traffic)
 

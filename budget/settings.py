@@ -66,6 +66,9 @@ class Settings(BaseModel):
 
     auth: Literal["auto", "on", "off"] = "auto"
     cors_origins: tuple[str, ...] = TEKTON_ORIGINS
+    allowed_hosts: tuple[str, ...] = ()
+    rate_per_key: int | None = None
+    rate_per_address: int | None = None
 
     unpriced: Literal["refuse", "hold"] = "refuse"
     unpriced_input_cost_per_token: Decimal | None = None
@@ -142,6 +145,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         "log_file": read.path("TEKTON_LOG_FILE") or (root and root / ".tekton" / "logs" / "budget.log"),
         "auth": _auth(read),
         "cors_origins": _origins(read),
+        "allowed_hosts": _hosts(read),
+        "rate_per_key": read.whole("BUDGET_RATE_PER_KEY", most=1_000_000),
+        "rate_per_address": read.whole("BUDGET_RATE_PER_ADDRESS", most=1_000_000),
         "unpriced": unpriced,
         "unpriced_input_cost_per_token": _worst_price(read, "BUDGET_UNPRICED_INPUT_COST_PER_TOKEN", unpriced),
         "unpriced_output_cost_per_token": _worst_price(read, "BUDGET_UNPRICED_OUTPUT_COST_PER_TOKEN", unpriced),
@@ -221,6 +227,13 @@ KNOWN_VARIABLES: tuple[Variable, ...] = (
         "Tekton's ports on loopback",
         "browser origins, comma-separated; * for all, without credentials",
     ),
+    Variable(
+        "BUDGET_ALLOWED_HOSTS",
+        "none",
+        "other names with a dot by which Budget is called where no keys are needed, comma-separated; * for any",
+    ),
+    Variable("BUDGET_RATE_PER_KEY", "none", "requests a minute that one API key may send to this process"),
+    Variable("BUDGET_RATE_PER_ADDRESS", "none", "requests a minute that one address may send to this process"),
     Variable(
         "BUDGET_UNPRICED",
         "refuse",
@@ -404,6 +417,14 @@ def _origins(read: _Environment) -> tuple[str, ...] | None:
     if origins != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise _wrong("BUDGET_CORS_ORIGINS", value, "* alone, or origins such as http://localhost:8080, comma-separated")
     return tuple(origin.rstrip("/") for origin in origins)
+
+
+def _hosts(read: _Environment) -> tuple[str, ...]:
+    value = read.text("BUDGET_ALLOWED_HOSTS")
+    names = _listed(value or "")
+    if value and names != ("*",) and not all(_HOST.fullmatch(name) for name in names):
+        raise _wrong("BUDGET_ALLOWED_HOSTS", value, "* alone, or host names without ports, comma-separated")
+    return names
 
 
 def _worst_price(read: _Environment, name: str, unpriced: str | None) -> Decimal | None:

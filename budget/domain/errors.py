@@ -77,6 +77,12 @@ class Unavailable(BudgetError):
     code = "unavailable"
 
 
+class TooMany(BudgetError):
+    """More requests than the service is set to take."""
+
+    code = "rate_limited"
+
+
 class NotAuthenticated(BudgetError):
     """This needs an API key that is known, and neither expired nor withdrawn."""
 

@@ -8,20 +8,23 @@ health and readiness answer anyone, in one word. Sockets come in without a key, 
 import base64
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from budget.domain import keys
 from budget.domain.entries import NOBODY, Caller
-from budget.domain.errors import NotAuthenticated
+from budget.domain.errors import BudgetError, NotAllowed, NotAuthenticated, TooMany
 from budget.domain.keys import Key
 from budget.engine.ledger import Ledger
 from budget.operations import sending
+from budget.operations.hosts import Hosts
+from budget.operations.rates import Rate, Taken
 
 OPEN_PATHS: Final = frozenset(
     ("/health", "/ready", "/api/health", "/api/v1/health", "/api/mcp/health", "/api/v1/mcp/health")
 )
 UNAUTHENTICATED: Final = 4401
 """The code that closes a socket whose key is not good."""
+POLICY_VIOLATION: Final = 1008
 
 _MOST_REMEMBERED: Final = 10_000
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="Budget"'}
@@ -38,8 +41,7 @@ class Doors:
 
     def caller_of(self, scope: Scope) -> Caller | None:
         """Who sent a request; None for a key that is not good, `NOBODY` without one where one is needed."""
-        client = scope.get("client")
-        address = client[0] if client else None
+        address = _address(scope)
         if not self.required:
             return self._remembered(None, address)
         text = given(scope)
@@ -75,28 +77,84 @@ class Doors:
 
 
 class Middleware:
-    """Lets in who may come in."""
+    """Lets in who may come in. `hosts` are asked where no key keeps a borrowed name out, rates where they are set."""
 
-    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+    def __init__(
+        self, app: ASGIApp, doors: Doors, hosts: Hosts, per_key: Rate | None = None, per_address: Rate | None = None
+    ) -> None:
         self.app = app
         self._doors = doors
+        self._hosts = hosts
+        self._per_key = per_key
+        self._per_address = per_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        caller = scope["caller"] = self._doors.caller_of(scope)
-        if scope["type"] == "websocket":
-            if caller is None:
-                await _refuse_socket(receive, send)
-            else:
-                await self.app(scope, receive, send)
-        elif caller is None or (caller is NOBODY and scope["path"] not in OPEN_PATHS):
-            challenge = _CHALLENGE_OF_PEOPLE if _is_page(scope) else _CHALLENGE
-            await sending.send_error(NotAuthenticated(), scope, send, challenge)
-        else:
-            await self.app(scope, receive, send)
+        taken = self._taken(self._per_address, _address(scope))
+        try:
+            caller = scope["caller"] = self._let_in(scope, taken)
+        except BudgetError as error:
+            await _refuse(error, taken, scope, receive, send)
+            return
+        if self._per_key is not None and caller.key_id is not None:
+            taken = self._taken(self._per_key, caller.key_id)
+            if taken is not None and taken.left < 0:
+                await _refuse(_too_many(taken), taken, scope, receive, send)
+                return
+        await self.app(scope, receive, send if taken is None else _telling(send, taken))
+
+    def _taken(self, rate: Rate | None, name: str | None) -> Taken | None:
+        return None if rate is None else rate.take(name or "")
+
+    def _let_in(self, scope: Scope, taken: Taken | None) -> Caller:
+        if taken is not None and taken.left < 0:
+            raise _too_many(taken)
+        if not self._doors.required and not self._hosts.knows(scope):
+            raise NotAllowed("this name is not Budget's; BUDGET_ALLOWED_HOSTS lists those that are")
+        caller = self._doors.caller_of(scope)
+        if caller is None:
+            raise NotAuthenticated
+        if caller is NOBODY and scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            raise NotAuthenticated
+        return caller
+
+
+def _telling(send: Send, taken: Taken) -> Send:
+    """Says in the answer what is left of the rate."""
+    more = taken.headers()
+
+    async def telling(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *more]
+        await send(message)
+
+    return telling
+
+
+def _too_many(taken: Taken) -> TooMany:
+    return TooMany(f"{taken.limit} requests a minute are what one {taken.policy} may send", seconds=taken.reset_seconds)
+
+
+async def _refuse(error: BudgetError, taken: Taken | None, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        # Open it only to close it: a page learns the code of no other refusal.
+        await receive()
+        await send({"type": "websocket.accept"})
+        code = UNAUTHENTICATED if isinstance(error, NotAuthenticated) else POLICY_VIOLATION
+        await send({"type": "websocket.close", "code": code, "reason": error.message})
+        return
+    more = {}
+    if isinstance(error, NotAuthenticated):
+        more = _CHALLENGE_OF_PEOPLE if _is_page(scope) else _CHALLENGE
+    await sending.send_error(error, scope, send if taken is None else _telling(send, taken), more)
+
+
+def _address(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return client[0] if client else None
 
 
 def given(scope: Scope) -> str | None:
@@ -131,10 +189,3 @@ def _caller(key: Key, address: str | None) -> Caller:
         components=frozenset(key.components),
         address=address,
     )
-
-
-async def _refuse_socket(receive: Receive, send: Send) -> None:
-    """Open it only to close it: a page learns the code of no other refusal."""
-    await receive()
-    await send({"type": "websocket.accept"})
-    await send({"type": "websocket.close", "code": UNAUTHENTICATED, "reason": str(NotAuthenticated())})

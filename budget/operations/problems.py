@@ -22,6 +22,7 @@ from budget.domain.errors import (
     NotAuthenticated,
     NotFound,
     PriceUnknown,
+    TooMany,
     Unavailable,
 )
 from budget.domain.refusals import Refusal
@@ -36,6 +37,7 @@ STATUS: Final[Mapping[type[BudgetError], int]] = {
     wire.ClientGone: 400,
     wire.TooLarge: 413,
     NotAuthenticated: 401,
+    TooMany: 429,
     NotAllowed: 403,
     NotFound: 404,
     Conflict: 409,

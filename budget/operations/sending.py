@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Scope, Send
 
 from budget.domain import instants
-from budget.domain.errors import BudgetError, BudgetExceeded, Unavailable
+from budget.domain.errors import BudgetError, BudgetExceeded, TooMany, Unavailable
 from budget.engine.ledger import Locked
 from budget.operations.problems import document, encode, status_of
 
@@ -30,6 +30,8 @@ def headers_of(error: BudgetError) -> dict[str, str]:
             return {"Retry-After": str(_UNKNOWN_WAIT_SECONDS)}
         wait = (refusal.retry_at - refusal.decided_at) / instants.MICROSECONDS_PER_SECOND
         return {"Retry-After": str(max(math.ceil(wait), 1))}
+    if isinstance(error, TooMany):
+        return {"Retry-After": str(error.details["seconds"])}
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, Unavailable | Locked) else {}
 
 
