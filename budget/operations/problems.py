@@ -36,6 +36,7 @@ STATUS: Final[Mapping[type[BudgetError], int]] = {
     bodies.Malformed: 400,
     wire.ClientGone: 400,
     wire.TooLarge: 413,
+    wire.TooSlow: 408,
     NotAuthenticated: 401,
     TooMany: 429,
     NotAllowed: 403,

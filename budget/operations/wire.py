@@ -1,5 +1,6 @@
 """What comes over the wire and what goes back: bodies read within a limit, and answers as JSON."""
 
+import asyncio
 from typing import Any, Final, cast
 
 import msgspec
@@ -13,6 +14,9 @@ from budget.operations.bodies import Struct
 
 MAX_BODY: Final = 1024 * 1024
 MAX_BATCH_BODY: Final = 32 * 1024 * 1024
+BODY_SECONDS: Final = 60.0
+"""How long the rest of a body may take that did not come at once."""
+
 MAX_KEY: Final = 255
 
 REPLAYED: Final = "Idempotency-Replayed"
@@ -22,6 +26,12 @@ class TooLarge(BudgetError):
     """The request is larger than this route takes."""
 
     code = "request_too_large"
+
+
+class TooSlow(BudgetError):
+    """The rest of the request did not come in time."""
+
+    code = "request_timeout"
 
 
 class ClientGone(BudgetError):
@@ -51,11 +61,20 @@ async def read(scope: Scope, receive: Receive, limit: int) -> bytes:
         return body if len(body) <= limit else _too_large(limit)
     if _announced(scope) > limit:
         _too_large(limit)
-    chunks, size = [body], len(body)
-    while message.get("more_body"):
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _rest(body, receive, limit)
+    except TimeoutError:
+        raise TooSlow(f"the body did not come within {BODY_SECONDS:.0f} seconds") from None
+
+
+async def _rest(body: bytes, receive: Receive, limit: int) -> bytes:
+    chunks, size, more = [body], len(body), True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
+        more = message.get("more_body", False)
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:

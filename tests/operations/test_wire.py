@@ -1,5 +1,6 @@
 """Bodies are read within their limit, and a key is a header or a field."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +55,18 @@ async def test_an_announced_size_is_enough_to_refuse():
     with pytest.raises(wire.TooLarge):
         await wire.read({"headers": [(b"content-length", b"1000")]}, messages.__anext__, 25)
     assert len([message async for message in messages]) == 100
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(wire, "BODY_SECONDS", 0.01)
+
+    first = [{"type": "http.request", "body": b"x", "more_body": True}]
+
+    async def receive():
+        return first.pop() if first else await asyncio.Event().wait()
+
+    with pytest.raises(wire.TooSlow):
+        await wire.read({"headers": []}, receive, 25)
 
 
 async def test_a_client_that_goes_away_is_noticed():

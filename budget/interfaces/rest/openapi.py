@@ -34,6 +34,7 @@ _ERRORS: Final[Mapping[int, str]] = {
     402: "A hard limit refuses it; waiting does not help. The document says why and what would fit.",
     403: "The key may not do this.",
     404: "There is nothing with this id.",
+    408: "The body did not come in time.",
     409: "It does not fit what is stored.",
     410: "Events after this number are no longer kept; `oldest_seq` and `snapshot` say where to go on.",
     413: "The body is too large.",
@@ -179,7 +180,7 @@ def _body(request: type[msgspec.Struct], example: Any) -> dict[str, Any]:
 def _responses(
     answer: dict[str, Any], status: int, errors: Iterable[int], *, with_body: bool
 ) -> dict[int | str, dict[str, Any]]:
-    always = (400, 413, 422, 503) if with_body else (422, 503)
+    always = (400, 408, 413, 422, 503) if with_body else (422, 503)
     replayed = {"Idempotency-Replayed": {"description": "`true` on a repeat.", "schema": {"type": "string"}}}
     content = {"schema": answer}
     if (example := _example(answer)) is not None:

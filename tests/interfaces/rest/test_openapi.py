@@ -1,16 +1,12 @@
 """The OpenAPI document is whole and true: Schemathesis tries all of it, and no answer differs from what it says."""
 
-import asyncio
 import os
-import shutil
-import threading
 from collections.abc import Callable
 
 import httpx
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import not_a_server_error
@@ -22,27 +18,17 @@ from schemathesis.specs.openapi.checks import (
 
 from budget import app as wiring
 from budget import settings
+from tests.guarded import guarding
 
 FULL = os.environ.get("BUDGET_TEST_FULL") == "1"
 EXAMPLES = 200 if FULL else 5
 
 
 @pytest.fixture(scope="module")
-def address(new_database, tmp_path_factory):
-    """A service on a real socket, in a thread of its own."""
-    folder = tmp_path_factory.mktemp("openapi")
-    shutil.copytree(new_database, folder, dirs_exist_ok=True)
-    app = wiring.create_app(
-        settings.load({"BUDGET_DB_PATH": str(folder / "budget.db"), "HOME": str(folder), "BUDGET_HERMES": "off"})
-    )
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-    thread.start()
-    while not server.started:
-        thread.join(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+def guarded(new_database, tmp_path_factory):
+    """A service with keys on."""
+    with guarding(new_database, tmp_path_factory.mktemp("openapi")) as guarded:
+        yield guarded
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -64,9 +50,10 @@ schema = schemathesis.openapi.from_dict(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate),
 )
-def test_no_operation_fails_or_answers_otherwise_than_documented(case, address):
+def test_no_operation_fails_or_answers_otherwise_than_documented(case, guarded):
     case.call_and_validate(
-        base_url=address,
+        base_url=guarded.running.address,
+        headers={"X-API-Key": guarded.secret},
         checks=[
             not_a_server_error,
             status_code_conformance,
