@@ -21,7 +21,7 @@ MODEL_CONTEXT = {"accept": "application/json, text/event-stream", "mcp-protocol-
 
 # What any good key may ask, whatever its scopes: nothing of the ledger is in it.
 FOR_ANY_KEY = re.compile(
-    r"/|/dashboard/x|/health|/ready|/status|/docs|/openapi\.json|/workflow|/api(/v1)?|/api(/v1)?/(health|status|docs|openapi\.json|discovery)"
+    r"/|/dashboard/x|/docs\.(?:js|css)|/health|/ready|/status|/docs|/openapi\.json|/workflow|/api(/v1)?|/api(/v1)?/(health|status|docs|openapi\.json|discovery)"
     r"|/(api/|api/v1/|mcp/)?mcp/(health|capabilities|tools|v2/tools|v2/tools/list|results/\w+)"
 )
 # Where the scope depends on what the body asks for: messages and tools are walked by themselves.

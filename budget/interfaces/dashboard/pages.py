@@ -13,19 +13,10 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from budget.domain.errors import NotFound
+from budget.operations.pages import SECURITY
 
 PREFIX: Final = "/dashboard/"
 INDEX: Final = "index.html"
-SECURITY: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-"""Nothing from elsewhere, nothing inline."""
-
 _SENT: Final = frozenset((".html", ".js", ".css", ".svg", ".txt"))
 
 

@@ -15,7 +15,7 @@ from budget.engine.ledger import Ledger
 from budget.engine.totals import Totals, totals
 from budget.interfaces.rest.needing import caller_of, of_all
 from budget.interfaces.rest.traffic import Traffic
-from budget.operations import wire
+from budget.operations import pages, wire
 from budget.operations.identity import CAPABILITIES, COMPONENT, DESCRIPTION, NAME, Identity, Neighbour
 
 router: Final = APIRouter(tags=["infrastructure"])
@@ -160,7 +160,23 @@ async def openapi(request: Request) -> Response:
 @prefixed.get("/docs", include_in_schema=False)
 async def docs() -> Response:
     """A page that lists every operation; it loads nothing from elsewhere."""
-    return HTMLResponse(resources.files(__package__).joinpath("docs.html").read_text("utf-8"))
+    return HTMLResponse(_file("docs.html"), headers=pages.SECURITY)
+
+
+@router.get("/docs.js", include_in_schema=False)
+async def docs_script() -> Response:
+    """What that page does."""
+    return Response(_file("docs.js"), media_type="text/javascript")
+
+
+@router.get("/docs.css", include_in_schema=False)
+async def docs_style() -> Response:
+    """How it looks."""
+    return Response(_file("docs.css"), media_type="text/css")
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 class _Figures:

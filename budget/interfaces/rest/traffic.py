@@ -22,6 +22,9 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 MAX_REQUEST_ID: Final = 100
 UNKNOWN_ROUTE: Final = "(none)"
 
+_AS_IT_SAYS: Final = (b"x-content-type-options", b"nosniff")
+"""An answer is of the type it says; a browser that guesses might run what somebody has stored."""
+
 Key = tuple[str, str, int]
 
 
@@ -83,7 +86,7 @@ class Middleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", asked)]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", asked), _AS_IT_SAYS]
             await send(message)
 
         try:

@@ -52,6 +52,12 @@ async def test_the_docs_page_loads_nothing_from_elsewhere(client):
         assert "http://" not in page.text
         assert "https://" not in page.text
         assert "openapi.json" in page.text
+        assert "'unsafe" not in page.headers["content-security-policy"]
+        assert "<style" not in page.text
+        for file in ("/docs.js", "/docs.css"):
+            assert file in page.text
+            sent = await client.get(file)
+            assert (sent.status_code, sent.headers["x-content-type-options"]) == (200, "nosniff")
 
 
 async def metrics(client):
