@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -64,7 +66,7 @@ SCOPE = {
     ]
 }
 
-PARSERS = {
+PARSERS: dict[str, Callable[[bytes], Any]] = {
     "allocation": bodies.body_of(commands.Allocate).parse,
     "usage": bodies.body_of(commands.RecordUsage).parse,
     "lines": _lines,
