@@ -94,9 +94,28 @@ CALLS: dict[str, dict[str, Any]] = {
     "create_key": {"name": "walked", "scopes": ["read"]},
     "rotate_key": {"key_id": "{rotated}"},
     "revoke_key": {"key_id": "{revoked}"},
+    "list_receivers": {"limit": 5},
+    "get_receiver": {"receiver_id": "{receiver}"},
+    "add_receiver": {"kind": "webhook", "address": "http://127.0.0.1:9/hook"},
+    "update_receiver": {"receiver_id": "{receiver}", "severities": ["error"]},
+    "rotate_receiver_secret": {"receiver_id": "{receiver}"},
+    "remove_receiver": {"receiver_id": "{removed_receiver}"},
+    "test_receiver": {"receiver_id": "{receiver}"},
+    "list_deliveries": {"state": "dead"},
+    "get_delivery": {"delivery_id": "{delivery}"},
+    "replay_delivery": {"delivery_id": "{delivery}"},
     "set_model": {"provider": "acme", "model": "m-1", "tier": "local_midweight"},
 }
-ONCE_BEFORE = ("record_usage_batch", "raise_alerts", "migrate", "undo_migration", "create_key", "rotate_key")
+ONCE_BEFORE = (
+    "record_usage_batch",
+    "raise_alerts",
+    "migrate",
+    "undo_migration",
+    "create_key",
+    "rotate_key",
+    "add_receiver",
+    "rotate_receiver_secret",
+)
 """What these do is done by the first call, and a second one does not answer alike: a secret is shown once."""
 
 
@@ -207,6 +226,10 @@ def furnished(client: httpx.Client, running: Running, folder: Path) -> Walk:
         walk.make(name, "/usage/record", usage, "record_id")
     for name in ("key", "rotated", "revoked"):
         walk.make(name, "/keys", {"name": name, "scopes": ["read"]}, "key_id")
+    for name in ("receiver", "removed_receiver"):
+        walk.make(name, "/receivers", {"kind": "webhook", "address": "http://127.0.0.1:9/"}, "receiver_id")
+        client.put(f"/api/receivers/{walk.ids[name]}", json={"enabled": False})  # what waits for it stays as it is
+    walk.make("delivery", f"/receivers/{walk.ids['receiver']}/test", {}, "delivery_id")
     walk.ids["old_ledger"] = old_ledgers.rhetor(folder / "rhetor.db", [old_ledgers.a_row()])
     old = {"kind": "rhetor", "paths": [old_ledgers.rhetor(folder / "old.db", [old_ledgers.a_row(component="x")])]}
     walk.make("migration", "/migrations", old, "migration_id")

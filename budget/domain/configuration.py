@@ -14,6 +14,7 @@ from budget.domain import models, periods, pricing
 from budget.domain.budgets import Budget
 from budget.domain.errors import Invalid, NotFound
 from budget.domain.keys import Guarded, by_prefix
+from budget.domain.notifications import Reachable
 from budget.domain.policies import Policy, Scope
 
 FOREVER = 1 << 62
@@ -79,7 +80,7 @@ class PostingSet(NamedTuple):
 class Configuration:
     """One version of everything that changes rarely."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one argument for each kind of thing that is in it, by name
         self,
         *,
         version: int,
@@ -90,6 +91,7 @@ class Configuration:
         alias: models.Alias,
         rules: Rules,
         keys: Iterable[Guarded] = (),
+        receivers: Iterable[Reachable] = (),
     ) -> None:
         self.version = version
         self.budgets = {budget.budget_id: budget for budget in budgets}
@@ -100,6 +102,7 @@ class Configuration:
         self.rules = rules
         self.keys = {guarded.key.key_id: guarded for guarded in keys}
         self.keys_by_prefix = by_prefix(self.keys.values())
+        self.receivers = {reachable.receiver.receiver_id: reachable for reachable in receivers}
         self.default_budget = next((b for b in self.budgets.values() if b.is_default), None)
         self._budget_of_component = {
             component: budget.budget_id

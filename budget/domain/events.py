@@ -51,6 +51,7 @@ TYPES: Mapping[str, str] = {
     "price.list_loaded": "A list of prices was loaded.",
     "model.updated": "A model's tier, capabilities or equivalents changed.",
     "key.changed": "An API key was made, changed or withdrawn.",
+    "receiver.changed": "Someone who is told of alerts was added, changed, tried or removed.",
 }
 """Every type, and what it says has happened."""
 
@@ -73,6 +74,7 @@ RESULT = "message.answered"
 
 
 KEY_CHANGED = "key.changed"
+RECEIVER_CHANGED = "receiver.changed"
 
 _OF_ALL = ("budget.", "policy.", "price.", "model.", "limit.", "alert.", "clock.")
 """Families of events that concern every budget where they name none."""
@@ -287,6 +289,10 @@ def _key_changed(entry: Entry, data: dict[str, Any]) -> Event:
     return _event(entry, KEY_CHANGED, said={"change": data["change"], "name": key.get("name")})
 
 
+def _receiver_changed(entry: Entry, data: dict[str, Any]) -> Event:
+    return _event(entry, RECEIVER_CHANGED, said={"change": data["change"], "name": data["name"]})
+
+
 def _imported(entry: Entry, data: dict[str, Any]) -> Event:
     return _event(entry, "usage.imported", said={name: value for name, value in data.items() if name != "from"})
 
@@ -300,4 +306,5 @@ _PROJECTIONS: Mapping[str, Callable[[Entry, dict[str, Any]], Event]] = {
     "price_changed": _price_changed,
     "model_changed": _model_changed,
     "key_changed": _key_changed,
+    "receiver_changed": _receiver_changed,
 }

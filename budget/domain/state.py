@@ -13,6 +13,7 @@ from budget.domain.configuration import Configuration, Line, PostingSet, number_
 from budget.domain.entries import Caller, Entry, encode
 from budget.domain.ids import Ids
 from budget.domain.keys import Guarded
+from budget.domain.notifications import Reachable
 from budget.domain.policies import Policy, Scope
 from budget.domain.records import OVER_LIMIT, Alert, Hold, Record
 from budget.domain.rollups import Rollup, Rollups
@@ -65,6 +66,7 @@ class State:
         self.new_prices: list[Any] = []
         self.new_models: list[Any] = []
         self.new_keys: list[Guarded] = []
+        self.new_receivers: list[Reachable] = []
         self.facts: dict[str, Any] = {}
         """What storage was asked for a command that runs alone."""
         self._lines: dict[tuple[int, str | None, str | None], Lines] = {}

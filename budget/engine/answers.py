@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from budget.domain import commands, history
+from budget.domain import commands, history, notifications
 from budget.domain.allocations import Grant
 from budget.domain.budgets import Budget
 from budget.domain.entries import Entry
@@ -16,7 +16,7 @@ from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.recording import Settled
 from budget.domain.records import Alert, Hold, Record
-from budget.storage import configuration, holdings, migrations
+from budget.storage import configuration, deliveries, holdings, migrations
 from budget.storage.database import Connection
 
 
@@ -80,6 +80,15 @@ def _begun(connection: Connection, _: Entry, data: dict[str, Any]) -> Migration:
     return migration
 
 
+def _receiver(connection: Connection, _: Entry, data: dict[str, Any]) -> Any:
+    if "delivery" not in data:
+        return notifications.Issued(receiver=msgspec.convert(data["after"], notifications.Receiver))
+    delivery = deliveries.find(connection, data["delivery"])
+    if delivery is None:
+        raise NotFound(f"delivery {data['delivery']!r} is over, and no longer kept", field="delivery_id")
+    return delivery
+
+
 _BUILDERS: dict[str, Callable[[Connection, Entry, dict[str, Any]], Any]] = {
     "held": granted,
     "used": _used,
@@ -95,5 +104,6 @@ _BUILDERS: dict[str, Callable[[Connection, Entry, dict[str, Any]], Any]] = {
     "price_changed": _price,
     "imported": _begun,
     "key_changed": lambda _, __, data: Issued(key=msgspec.convert(data["after"], Key)),
+    "receiver_changed": _receiver,
     "alert_changed": lambda _, __, data: msgspec.convert(data["alert"], Alert),
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from budget.domain import alerts, allocations, bulk, commands, corrections, recording
+from budget.domain import notifications as told
 from budget.domain.budgets import Budget
 from budget.domain.errors import BudgetError, KeyReused
 from budget.domain.keys import Issued, as_journalled
@@ -19,7 +20,7 @@ from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.records import Alert, Hold, Record
 from budget.domain.state import State
-from budget.engine import administration, answers, decisions, imports, keys
+from budget.engine import administration, answers, decisions, imports, keys, notifications
 from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.log import get_logger
 from budget.storage import alerts as stored_alerts
@@ -230,6 +231,10 @@ def _note_unchanged(state: State, submission: Submission, answer: Any) -> None:
     elif isinstance(answer, Issued):
         kind, subject = "key_changed", answer.key.key_id
         data = {"change": "unchanged", "before": as_journalled(answer.key), "after": as_journalled(answer.key)}
+    elif isinstance(answer, told.Issued):
+        kind, subject = "receiver_changed", answer.receiver.receiver_id
+        after = told.as_journalled(answer.receiver)
+        data = {"change": "unchanged", "name": answer.receiver.name, "before": after, "after": after}
     elif isinstance(answer, Model):
         kind, subject, data = "model_changed", f"{answer.provider}/{answer.model}", {"before": answer, "after": answer}
     else:
@@ -253,7 +258,7 @@ def _snapshot(state: State, answer: Any) -> Any:
     return answer
 
 
-_ALONE = {**administration.ALONE, **imports.COMMANDS, **keys.COMMANDS}
+_ALONE = {**administration.ALONE, **imports.COMMANDS, **keys.COMMANDS, **notifications.COMMANDS}
 
 _PLAIN: dict[type[commands.Command], Callable[..., Any]] = {
     commands.Allocate: allocations.allocate,

@@ -82,6 +82,14 @@ _KEY = (
     "key_id:s name:s prefix:s scopes:S budgets:S components:S is_active:b created_at:s expires_at:s? rotated_at:s? "
     "revoked_at:s?"
 )
+_RECEIVER = (
+    "receiver_id:s name:s kind:s target:s types:S severities:S budgets:S components:S enabled:b created_at:s "
+    "updated_at:s rotated_at:s? removed_at:s?"
+)
+_DELIVERY = (
+    "delivery_id:s receiver_id:s type:s seq:i? state:s attempts:i created_at:s next_at:s? delivered_at:s? status:i? "
+    "error:s?"
+)
 _FLAGS = (
     "unpriced:b over_limit:b provisional:b estimated:b late:b partly_priced:b total_differs:b cost_reported:b "
     "price_unknown:b "
@@ -104,9 +112,9 @@ _RECORD = _FLAGS + (
 _REPORT = "start:s end:s time_zone:s budget_id:s? by:S bucket:s? rows:l totals:o coverage:o source:s zone_changes:l"
 
 
-def _issued(fields: str) -> dict[str, Any]:
+def _issued(fields: str, secret: str) -> dict[str, Any]:
     schema = answer_schema("", fields)
-    return {"properties": {**schema["properties"], "key": {"type": "string"}}, "required": schema["required"]}
+    return {"properties": {**schema["properties"], secret: {"type": "string"}}, "required": schema["required"]}
 
 
 ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
@@ -258,8 +266,16 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     "IssuedKey": {
         "type": "object",
         "description": "A key as it stands; with its secret, `key`, the first time that there is a new one.",
-        **_issued(_KEY),
+        **_issued(_KEY, "key"),
     },
+    "Receiver": answer_schema("Someone who is told of alerts.", _RECEIVER),
+    "IssuedReceiver": {
+        "type": "object",
+        "description": "A receiver as it stands; with its `secret` the first time that there is a new one.",
+        **_issued(_RECEIVER, "secret"),
+    },
+    "Delivery": answer_schema("One event for one receiver: pending, delivered or dead.", _DELIVERY),
+    "DeliveryWithBody": answer_schema("A delivery, and what is sent.", _DELIVERY + " body:o"),
     "Problem": {
         **answer_schema(
             "A problem document (RFC 9457). A refusal also says `limits`, `decision_id`, `as_of_seq`, `retryable`, "

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from budget.domain import access_commands, commands
+from budget.domain import access_commands, commands, notification_commands
 from budget.operations import (
     auditing,
     batches,
@@ -15,6 +15,7 @@ from budget.operations import (
     event_reading,
     keeping,
     migrating,
+    notifying,
     reading,
     reports,
     requests,
@@ -360,6 +361,66 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
         "removes",
         "admin",
         keeping.change_key,
+    ),
+    # Who is told of alerts
+    _query("list_receivers", notifying.ListReceivers, page("Receiver"), notifying.list_receivers, scope="admin"),
+    _query("get_receiver", notifying.GetReceiver, one("Receiver"), notifying.get_receiver, scope="admin"),
+    Operation(
+        "add_receiver",
+        "Tell someone of alerts from now on: a signed webhook, a Slack-shaped webhook, or an e-mail address. `secret` "
+        "in the answer is what webhooks are signed with, shown this once.",
+        notification_commands.AddReceiver,
+        one("IssuedReceiver"),
+        "adds",
+        "admin",
+        notifying.change_receiver,
+    ),
+    Operation(
+        "update_receiver",
+        "Change what a receiver hears of, its address, or switch it; what is not given stays.",
+        notification_commands.UpdateReceiver,
+        one("IssuedReceiver"),
+        "changes",
+        "admin",
+        notifying.change_receiver,
+    ),
+    Operation(
+        "rotate_receiver_secret",
+        "Sign a webhook with a new secret, shown this once; for `overlap_seconds` messages carry both signatures.",
+        notification_commands.RotateReceiverSecret,
+        one("IssuedReceiver"),
+        "adds",
+        "admin",
+        notifying.change_receiver,
+    ),
+    Operation(
+        "remove_receiver",
+        "Tell a receiver nothing more; what waits for it is given up.",
+        notification_commands.RemoveReceiver,
+        one("IssuedReceiver"),
+        "removes",
+        "admin",
+        notifying.change_receiver,
+    ),
+    Operation(
+        "test_receiver",
+        "Send a receiver an example. The answer is the delivery as it waits; ask for it again to see what came of it.",
+        notification_commands.TestReceiver,
+        one("Delivery"),
+        "adds",
+        "admin",
+        submitting(notifying.delivery_view),
+    ),
+    _query("list_deliveries", notifying.ListDeliveries, page("Delivery"), notifying.list_deliveries, scope="admin"),
+    _query("get_delivery", notifying.GetDelivery, one("DeliveryWithBody"), notifying.get_delivery, scope="admin"),
+    Operation(
+        "replay_delivery",
+        "Send a delivery again from its first try on, with the same body and id, whatever became of it.",
+        notification_commands.ReplayDelivery,
+        one("Delivery"),
+        "changes",
+        "admin",
+        submitting(notifying.delivery_view),
     ),
 )
 

@@ -13,7 +13,7 @@ from budget.domain.entries import encode
 from budget.domain.policies import Policy
 from budget.domain.pricing import Price
 from budget.domain.state import State
-from budget.storage import keys, statements, tables
+from budget.storage import keys, receivers, statements, tables
 
 PriceTable = dict[tuple[str, str], list[Price]]
 
@@ -41,6 +41,7 @@ def load(connection: Connection, version: int, prices: PriceTable, alias: models
         alias=alias,
         rules=rules,
         keys=keys.load(connection),
+        receivers=receivers.load(connection),
     )
 
 
@@ -108,7 +109,14 @@ def policy_version(connection: Connection, policy_id: str, version: int) -> Poli
 
 def save(connection: Connection, state: State) -> None:
     """Write what a command changed of all this, and a new version with it."""
-    changed = (state.new_budgets, state.new_policies, state.new_prices, state.new_models, state.new_keys)
+    changed = (
+        state.new_budgets,
+        state.new_policies,
+        state.new_prices,
+        state.new_models,
+        state.new_keys,
+        state.new_receivers,
+    )
     if not any(changed):
         return
     statements.replace_rows(connection, tables.budgets, [_budget_row(budget) for budget in state.new_budgets.values()])
@@ -127,6 +135,7 @@ def save(connection: Connection, state: State) -> None:
         [(model.provider, model.model, encode(model).decode()) for model in state.new_models],
     )
     keys.save(connection, state.new_keys)
+    receivers.save(connection, state.new_receivers)
     statements.run(
         connection,
         "UPDATE configuration SET version = version + 1, prices_version = prices_version + ? WHERE id = 1",

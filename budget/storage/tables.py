@@ -1,6 +1,7 @@
 """The tables. Money is whole nanocents, instants are whole microseconds since 1970 UTC, documents are JSON text.
 
-Rows of `holds`, `usage_records`, `alerts` and `decisions` have the fields of the domain's structs, in their order.
+Rows of `holds`, `usage_records`, `alerts`, `decisions` and `deliveries` have the fields of the domain's structs, in
+their order.
 """
 
 from sqlalchemy import (
@@ -135,7 +136,7 @@ _about = entries.c.kind != "used"
 Index("ix_entries_subject", entries.c.subject, sqlite_where=_about, postgresql_where=_about)
 AUDITED = (
     "alert_changed", "budget_changed", "corrected", "key_changed", "model_changed", "policy_changed", "price_changed",
-    "released",
+    "receiver_changed", "released",
 )  # fmt: skip
 """The kinds of entries by which somebody changes something."""
 
@@ -379,6 +380,38 @@ api_key_uses = Table(
     metadata,
     Column("key_id", Text, primary_key=True),
     Column("used_at", BigInteger, nullable=False),
+)
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("receiver_id", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", Text, primary_key=True),
+    Column("receiver_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("seq", BigInteger),
+    Column("state", Text, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    Column("status", BigInteger),
+    Column("error", Text),
+    Column("body", Text, nullable=False),
+    Index(
+        "ix_deliveries_due",
+        "receiver_id",
+        "next_at",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index("ix_deliveries_created", "created_at"),
 )
 
 cursors = Table(

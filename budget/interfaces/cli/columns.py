@@ -19,6 +19,8 @@ COLUMNS: Final[Mapping[str, str]] = {
     "Event": "seq time type severity subject component",
     "Decision": "decision_id decided_at verdict operation component message",
     "Key": "key_id name prefix scopes is_active expires_at last_used_at",
+    "Receiver": "receiver_id name kind target types severities enabled",
+    "Delivery": "delivery_id receiver_id type state attempts next_at delivered_at error",
     "Migration": "migration_id kind state started_at finished_at",
     "SummaryRow": "period tier provider component total_tokens_used token_limit total_cost cost_limit start_time "
     "end_time",

@@ -32,6 +32,9 @@ GROUPS: Final = (
     Group("events", "what happened, in order", "projected"),
     Group("decisions", "why a request was granted or refused", "projected"),
     Group("keys", "API keys: who may come in, what for, until when", "projected"),
+    Group(
+        "notify", "who is told of alerts: webhooks, Slack, e-mail; what was sent, and what could not be", "projected"
+    ),
     Group("audit", "who changed what, from what to what, when, from where", "projected"),
     Group("report", "usage by fields and over time, forecasts, and how far they can be trusted", "reports"),
     Group("export", "usage as CSV, JSON or NDJSON, or as FOCUS, in a file", "export", asks=False),

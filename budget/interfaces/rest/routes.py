@@ -45,6 +45,7 @@ _PRICE: Final = {
 _MODEL: Final = {"tier": "local_midweight", "equivalents": [["openai", "gpt-4o-mini"]]}
 _CALL: Final = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 500}
 _RECOMMEND: Final = {"provider": "openai", "model": "gpt-4o", "context_size": 4000}
+_RECEIVER: Final = {"kind": "webhook", "address": "https://example.com/hook", "severities": ["error"]}
 
 REFUSED: Final = (402, 429)
 
@@ -147,4 +148,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/keys/{key_id}", "get_key"),
     Route("POST", "/keys/{key_id}/rotate", "rotate_key", errors=(409,), example={"overlap_seconds": 3600}),
     Route("DELETE", "/keys/{key_id}", "revoke_key"),
+    Route("GET", "/receivers", "list_receivers"),
+    Route("POST", "/receivers", "add_receiver", 201, errors=(409,), example=_RECEIVER),
+    Route("GET", "/receivers/{receiver_id}", "get_receiver"),
+    Route("PUT", "/receivers/{receiver_id}", "update_receiver", example={"severities": ["error"]}),
+    Route("DELETE", "/receivers/{receiver_id}", "remove_receiver"),
+    Route("POST", "/receivers/{receiver_id}/test", "test_receiver"),
+    Route("POST", "/receivers/{receiver_id}/rotate", "rotate_receiver_secret", errors=(409,)),
+    Route("GET", "/deliveries", "list_deliveries"),
+    Route("GET", "/deliveries/{delivery_id}", "get_delivery"),
+    Route("POST", "/deliveries/{delivery_id}/replay", "replay_delivery", errors=(409,)),
 )
