@@ -56,6 +56,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_usage": {"record_id": "{record}"},
     "correct_usage": {"record_id": "{corrected}", "output_tokens": 9, "reason": "recount"},
     "void_usage": {"record_id": "{voided}", "reason": "sent twice"},
+    "reprice_usage": {"from": "2020-01-01", "to": "2030-01-01", "model": "m-1"},
     "get_usage_summary": {"period": "daily"},
     "list_summaries": {"period": "daily"},
     "list_analytics": {"period": "daily"},

@@ -215,6 +215,20 @@ class PriceUsage(Command, frozen=True, kw_only=True):
     after: Annotated[int, Meta(ge=0)] = 0
 
 
+class RepriceUsage(Command, frozen=True, kw_only=True):
+    """Price anew up to 1,000 records that happened in [start, end), after a journal number (P8)."""
+
+    operation: ClassVar[str] = "reprice_usage"
+    alone: ClassVar[bool] = True
+
+    start: int
+    end: int
+    provider: Name | None = None
+    model: Name | None = None
+    budget_id: Name | None = None
+    after: Annotated[int, Meta(ge=0)] = 0
+
+
 class CreateBudget(Command, frozen=True, kw_only=True):
     """Make a budget, by default with Tekton's 19 policies."""
 

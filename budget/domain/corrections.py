@@ -238,17 +238,24 @@ def price_usage(state: State, caller: Caller) -> int:
         price = state.configuration.price(record.provider, record.model, record.occurred_at)
         if price is None or record.status != "current" or not record.flags & UNPRICED:
             continue
-        _price(state, record, price, caller)
+        price_record(state, record, price, caller)
         priced += 1
     return priced
 
 
-def _price(state: State, record: Record, price: pricing.Price, caller: Caller) -> None:
+def cost_of(price: pricing.Price, record: Record) -> pricing.Cost:
+    """What a record costs at a price."""
+    return pricing.cost_of(price, {part: count for part, (count, _) in parts_of(record).items() if count})
+
+
+def price_record(state: State, record: Record, price: pricing.Price, caller: Caller) -> None:
+    """Give a record the cost at a price, by an entry that corrects it; one that a sum cannot hold stays as it is."""
     old_parts = parts_of(record)
-    cost = pricing.cost_of(price, {part: count for part, (count, _) in old_parts.items() if count})
+    cost = cost_of(price, record)
     if cost.total > MAX_AMOUNT:
         return
     parts = {part: [count, cost.by_part.get(part, 0)] for part, (count, _) in old_parts.items()}
+    before = {} if record.price_id is None else {"before": {"price": record.price_id, "cost": record.cost}}
     posted, over = state.post([(state.record_lines(record), 0, 0, cost.total - record.cost, 0)])
     taken = state.rollups.add(record, -1, old_parts)
     record.cost = cost.total
@@ -271,6 +278,6 @@ def _price(state: State, record: Record, price: pricing.Price, caller: Caller) -
             postings=posted,
             rollups=f"[{taken},{given}]",
             flags=record.flags,
-            data=encode({"price": price.price_id, "cost": record.cost}).decode(),
+            data=encode({"price": price.price_id, "cost": record.cost, **before}).decode(),
         )
     )

@@ -35,6 +35,9 @@ class Question(NamedTuple):
     include_overlap: bool = False
     """Whether what Apollo recorded counts in totals over all budgets: Rhetor may have seen the same (rule 11.4)."""
 
+    known_at: int | None = None
+    """As it was known at this instant; None: as it is known now."""
+
     @property
     def conditions(self) -> dict[str, str | None]:
         """The filters, the budget included."""

@@ -1,12 +1,13 @@
 """Commands that change what a batch decides by; each runs alone in its batch and may ask storage (rule 6.2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from budget.domain import administration, changes, commands, corrections, policies
+from budget.domain import administration, changes, commands, corrections, policies, repricing
 from budget.domain.balances import Balance
 from budget.domain.entries import Caller
 from budget.domain.policies import Policy
+from budget.domain.records import Record
 from budget.domain.state import State
 from budget.engine.loading import EXPIRIES, Touched, load_balances, touch_scope
 from budget.storage import alerts, configuration, holdings
@@ -114,6 +115,21 @@ def _price_usage(connection: Connection, state: State, command: commands.PriceUs
     records = holdings.unpriced(connection, corrections.CHUNK, command.after, priceable) if priceable else []
     if not records:
         return None
+    _touch(connection, state, records)
+    state.facts["unpriced"] = records
+    corrections.price_usage(state, caller)
+    return records[-1].seq
+
+
+def _reprice_usage(connection: Connection, state: State, command: commands.RepriceUsage, caller: Caller) -> Any:
+    """Price the next records anew; gives the last one's number, None when none is left, and what changed."""
+    records = holdings.priced(connection, corrections.CHUNK, command, command.after)
+    _touch(connection, state, records)
+    changed = repricing.reprice_usage(state, records, caller)
+    return (records[-1].seq if records else None), changed
+
+
+def _touch(connection: Connection, state: State, records: Iterable[Record]) -> None:
     touched: Touched = {}
     for record in records:
         state.records[record.record_id] = record
@@ -121,9 +137,6 @@ def _price_usage(connection: Connection, state: State, command: commands.PriceUs
             state, record.scope, record.booked_at, record.recorded_at, record.context_id, record.task_id, touched
         )
     load_balances(connection, state, touched)
-    state.facts["unpriced"] = records
-    corrections.price_usage(state, caller)
-    return records[-1].seq
 
 
 def find_standing(connection: Connection, state: State, command: commands.RaiseAlerts) -> None:
@@ -161,5 +174,6 @@ ALONE: dict[type[commands.Command], Callable[..., Any]] = {
     commands.SetPrice: _set_price,
     commands.LoadPrices: _load_prices,
     commands.PriceUsage: _price_usage,
+    commands.RepriceUsage: _reprice_usage,
     commands.Sweep: _sweep,
 }

@@ -13,7 +13,7 @@ from budget.domain.configuration import Configuration
 from budget.domain.errors import Invalid
 from budget.domain.reports import FIELDS, TAG, Cut, Question
 from budget.engine.buckets import DAY, counted_budgets, runs
-from budget.storage import record_sums, reports
+from budget.storage import past_sums, record_sums, reports
 from budget.storage.database import Connection
 from budget.storage.record_sums import Tag
 from budget.storage.reports import LABEL, START, Groups, Stretch, Sums, ZoneChange
@@ -51,6 +51,8 @@ def read(connection: Connection, configuration: Configuration, question: Questio
     owners, changes = _owners(connection, configuration, question)
     for each in owners:
         grain = _grain(configuration, each.zones, cut)
+        if question.known_at is not None and (grain == RECORDS or cut.labels):
+            raise Invalid("as_known_on", "takes no user, no tag, and no time zone but the budget's")
         if grain == RECORDS:
             source = RECORDS
             found = _of_records(connection, each, question, cut)
@@ -120,7 +122,9 @@ def _of_rollups(connection: Connection, owners: _Owners, question: Question, cut
         stretches = [Stretch(grain, window.start, window.end, owners.budget_ids)]
     columns = [_column(field) for field in cut.by]
     series = [START] if cut.is_series else []
-    if not cut.labels:
+    if question.known_at is not None:
+        found = past_sums.sums(connection, question.known_at, stretches, [*series, *columns], question.conditions)
+    elif not cut.labels:
         found = reports.sums(connection, stretches, [*series, *columns], question.conditions)
     else:
         kind = _label_kind(cut.labels[0])

@@ -9,7 +9,7 @@ from budget.domain.errors import Invalid
 from budget.domain.periods import Window
 from budget.domain.reports import Cut, Question
 from budget.engine import buckets, report_sources
-from budget.engine.queries import Source, moment, zone_for
+from budget.engine.queries import Source, moment, span_of, zone_for
 from budget.engine.summaries import coverage
 from budget.storage import reports
 from budget.storage.database import Connection
@@ -32,6 +32,7 @@ class Asked(NamedTuple):
     budget_id: str | None = None
     filters: dict[str, str] = {}  # noqa: RUF012 -- only read
     include_overlap: bool = False
+    known_on: str | None = None
 
 
 class Plan(NamedTuple):
@@ -99,7 +100,8 @@ def plan(configuration: Configuration, asked: Asked, now: int) -> Plan:
     """What has to be added up."""
     zone = zone_of(configuration, asked.budget_id, asked.time_zone)
     window = window_of(zone, now, asked.period, asked.start, asked.end)
-    question = Question(window, asked.budget_id, asked.filters, asked.include_overlap)
+    known_at = None if asked.known_on is None else span_of(zone, None, asked.known_on, ("", "as_known_on")).end
+    question = Question(window, asked.budget_id, asked.filters, asked.include_overlap, known_at)
     cut = Cut(rules.fields_of(asked.by), rules.windows_of(asked.bucket, zone, window))
     return Plan(question, cut, zone, asked.bucket)
 

@@ -261,6 +261,10 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "What was taken back, and the limits that stay because somebody has edited them since.",
         "migration_id:s state:s undone:o kept_policies:l",
     ),
+    "Repricing": answer_schema(
+        "What pricing anew changes (or would), per budget and model, the largest difference first.",
+        "dry_run:b as_of_seq:i rows:l totals:o",
+    ),
     "Changes": answer_schema("Changes, newest first.", "items:l next_before:i?"),
     "Key": answer_schema("An API key, known by its prefix; its secret is not kept.", _KEY + " last_used_at:s?"),
     "IssuedKey": {

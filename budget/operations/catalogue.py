@@ -16,6 +16,7 @@ from budget.operations import (
     keeping,
     migrating,
     notifying,
+    pricing,
     reading,
     reports,
     requests,
@@ -307,6 +308,17 @@ CATALOGUE: Final[tuple[Operation, ...]] = (
         "changes",
         "admin",
         submitting(views.model_view),
+    ),
+    Operation(
+        "reprice_usage",
+        "Price anew the calls that happened in a stretch of time, by today's table: say what that would change per "
+        "budget and model, and with `dry_run: false` do it, by linked correcting entries. Reported costs stay as they "
+        "are; a second time changes nothing.",
+        pricing.RepriceUsage,
+        one("Repricing"),
+        "changes",
+        "admin",
+        pricing.reprice_usage,
     ),
     # Older ledgers
     Operation(

@@ -43,6 +43,7 @@ class ReportQuery(Narrowed, frozen=True, kw_only=True):
     period: Current | None = None
     start: When | None = msgspec.field(name="from", default=None)
     end: When | None = msgspec.field(name="to", default=None)
+    as_known_on: Annotated[When, Meta(description="as it was known then; a date is its end")] | None = None
 
 
 class ReportSummary(ReportQuery, frozen=True, kw_only=True):
@@ -140,6 +141,7 @@ def _asked(asked: ReportQuery, bucket: str | None, by: tuple[str, ...] = ()) -> 
         period=reading.one_of(asked.period, CLOCK_PERIODS, "period"),
         start=asked.start,
         end=asked.end,
+        known_on=asked.as_known_on,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from budget.domain.commands import RepriceUsage
 from budget.domain.configuration import Line
 from budget.domain.policies import SCOPE_FIELDS, Policy, Scope
 from budget.domain.records import UNPRICED, Hold, Record
@@ -161,6 +162,19 @@ def unpriced(connection: Connection, limit: int, after: int, models: Iterable[tu
         f"AND (provider, model) IN (SELECT a, b FROM {table}) ORDER BY seq LIMIT ?"
     )
     return [record_of(row) for row in statements.run(connection, sql, (after, *parameters, limit))]
+
+
+def priced(connection: Connection, limit: int, wanted: RepriceUsage, after: int) -> list[Record]:
+    """Current records that a repricing is about, in order from `after`."""
+    given = [(field, getattr(wanted, field)) for field in ("provider", "model", "budget_id")]
+    narrowed = [(field, value) for field, value in given if value is not None]
+    sql = (
+        f"SELECT {_RECORD} FROM usage_records WHERE status = 'current' AND seq > ? AND occurred_at >= ? "
+        f"AND occurred_at < ?{''.join(f' AND {field} = ?' for field, _ in narrowed)} ORDER BY seq LIMIT ?"
+    )
+    values = (value for _, value in narrowed)
+    rows = statements.run(connection, sql, (after, wanted.start, wanted.end, *values, limit))
+    return [record_of(row) for row in rows]
 
 
 def unpriced_models(connection: Connection) -> list[tuple[str, str, int]]:

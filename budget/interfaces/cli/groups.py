@@ -27,6 +27,7 @@ GROUPS: Final = (
     Group("allocations", "holds on tokens and money, before a call and after it", "projected"),
     Group("usage", "what calls really used: record, list, correct", "projected"),
     Group("prices", "what models cost, and since when", "projected"),
+    Group("reprice", "price usage anew by today's table: first what would change, then doing it", "reprice"),
     Group("models", "the table of models and their tiers", "projected"),
     Group("alerts", "levels that limits have reached", "projected"),
     Group("events", "what happened, in order", "projected"),

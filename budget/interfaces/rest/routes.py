@@ -105,6 +105,13 @@ ROUTES: Final[tuple[Route, ...]] = (
         example={"output_tokens": 240, "reason": "recount"},
     ),
     Route("POST", "/usage/records/{record_id}/void", "void_usage", errors=(409,), example={"reason": "sent twice"}),
+    Route(
+        "POST",
+        "/usage/reprice",
+        "reprice_usage",
+        errors=(404,),
+        example={"from": "2026-11-01", "to": "2026-11-24", "model": "gpt-4o", "dry_run": True},
+    ),
     Route("POST", "/usage/summary", "get_usage_summary", errors=(404,), example={"period": "daily", "days": 30}),
     Route("GET", "/usage/summary", "list_summaries", errors=(404,)),
     Route("GET", "/usage/analytics", "list_analytics", errors=(404,)),

@@ -9,6 +9,7 @@ BY_HAND = {
     "record_usage_batch": "usage batch",
     "migrate": "migrate rhetor",
     "undo_migration": "migrate undo",
+    "reprice_usage": "reprice",
     **{
         f"report_{kind.replace('-', '_')}": f"report {kind}"
         for kind in ("summary", "trend", "top", "forecast", "burn-down", "coverage")
