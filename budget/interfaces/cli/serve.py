@@ -126,7 +126,8 @@ def _say_where(settings: Settings) -> None:
     beside = Path(sys.executable).with_name("budget")
     command = beside if beside.is_file() else f"{sys.executable} -m budget"
     print(f"Budget {settings.version} runs.")
-    print(f"  API      {settings.endpoint}/api")
-    print(f"  docs     {settings.endpoint}/docs")
-    print(f"  data     {settings.database_path or 'PostgreSQL'}")
-    print(f"  command  {command}", flush=True)
+    print(f"  dashboard  {settings.endpoint}/")
+    print(f"  API        {settings.endpoint}/api")
+    print(f"  docs       {settings.endpoint}/docs")
+    print(f"  data       {settings.database_path or 'PostgreSQL'}")
+    print(f"  command    {command}", flush=True)
