@@ -1,6 +1,6 @@
 """`budget migrate`: what Rhetor or Apollo left on disk, taken over, rehearsed, or taken back.
 
-On the database itself while the service stands still; through the service while it runs, or where `--api-url` says.
+On the database itself while the service stands still; through the service while it runs, or where one is named.
 """
 
 import argparse
@@ -9,15 +9,14 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from budget.domain.errors import BudgetError
 from budget.domain.instants import zone_exists
-from budget.interfaces.cli import exits, projected
-from budget.interfaces.cli.parsers import Parser
+from budget.interfaces.cli import exits, profiles, projected
+from budget.interfaces.cli.parsers import Parser, add_service
 from budget.settings import Settings
 
 STATUS = {"complete": exits.DONE, "undone": exits.DONE, "partial": exits.PARTIAL, "failed": exits.UNREADABLE}
@@ -47,8 +46,8 @@ def add_commands(parser: Parser) -> None:
     undo.set_defaults(run=_undo)
 
 
-def _shared(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--api-url", metavar="URL", help="the service to ask, such as http://localhost:8013")
+def _shared(command: Parser) -> None:
+    add_service(command)
     command.add_argument("--json", action="store_true", help="one JSON document in the place of lines")
 
 
@@ -117,15 +116,16 @@ class _Progress:
 def _done(settings: Settings, given: argparse.Namespace, path: str, body: dict[str, Any], work: Work) -> dict[str, Any]:
     from budget.engine.ledger import Locked  # noqa: PLC0415 -- slow to import
 
-    if given.api_url is not None:
-        return _asked(given.api_url, path, body)
+    service = profiles.resolved(vars(given), os.environ, settings.endpoint)
+    if service["api_url"].source != "default":  # somebody named it: other commands ask it, too
+        return _asked(service, path, body)
     if body.get("dry_run"):
         return asyncio.run(_reading(settings, work))
     try:
         return asyncio.run(_writing(settings, work))
     except Locked:
         print(f"budget: the service runs on this database: asking it at {settings.endpoint}", file=sys.stderr)
-        return _asked(settings.endpoint, path, body)
+        return _asked(service, path, body)
 
 
 async def _writing(settings: Settings, work: Work) -> dict[str, Any]:
@@ -158,18 +158,22 @@ def _open_ledger(settings: Settings) -> Any:
     return import_from_string("budget.app:open_ledger")(settings)
 
 
-def _asked(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def _asked(service: Mapping[str, profiles.Value], path: str, body: dict[str, Any]) -> dict[str, Any]:
     import httpx  # noqa: PLC0415 -- slow to import
 
-    timeout = httpx.Timeout(10.0, read=PATIENCE_SECONDS)
+    from budget.client import Unavailable, exchange  # noqa: PLC0415 -- likewise
+
+    url, key = str(service["api_url"].value).rstrip("/"), service["api_key"].value
+    timeout = httpx.Timeout(float(service["timeout_seconds"].value or 0), read=PATIENCE_SECONDS)
+    headers = {} if key is None else {"X-API-Key": key}
     try:
-        answer = httpx.post(f"{url.rstrip('/')}{path}", json=body, timeout=timeout, trust_env=False)
+        answer = httpx.post(f"{url}{path}", json=body, headers=headers, timeout=timeout, trust_env=False)
         found: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        message = f"no answer from {url} ({error}); --api-url names another service"
-        raise BudgetError(message) from error
+    except (httpx.HTTPError, ValueError) as error:
+        message = f"no answer of Budget's from {url} ({type(error).__name__}); does it run? --api-url names another"
+        raise Unavailable(message) from error
     if answer.is_error:
-        raise BudgetError(str(found.get("detail", answer.text)))
+        raise exchange.error_of(answer)
     return found
 
 
@@ -187,7 +191,8 @@ def _lines(report: dict[str, Any]) -> list[str]:
         lines += [f"  {kind}: {_counted(source[kind], would)}" for kind in kinds]
         if source["totals"]["records"]:
             lines.append(f"  {would}imported: {_sums(source['totals'])}")
-            lines += [f"    {row['month']} {row['provider']}: {_sums(row)}" for row in source["by_month_provider"]]
+            rows = source["by_month_provider"]
+            lines += [f"    {row['month']} {row['provider'] or 'no provider'}: {_sums(row)}" for row in rows]
         lines += [f"  left out: {each['identity']}: {each['reason']}" for each in source["rejected"]]
         if source["rejected_unlisted"]:
             lines.append(f"  … and {source['rejected_unlisted']:,} more")

@@ -10,6 +10,7 @@ from budget.interfaces.cli.main import main
 from budget.storage import statements
 from budget.storage.database import Database
 from tests import old_ledgers
+from tests.guarded import guarding
 from tests.old_ledgers import ZONE, a_limit, a_row
 from tests.serving import serving
 
@@ -92,7 +93,8 @@ def test_what_is_wrong_is_said_in_one_line(place, capsys):
         1, "budget: 'Mars/Olympus' is not a time zone such as Europe/Berlin\n",
     )  # fmt: skip
     assert run(capsys, "undo", "nobody")[2] == "budget: there is no migration 'nobody'\n"
-    assert "no answer from http://127.0.0.1:9" in run(capsys, "undo", "x", "--api-url", "http://127.0.0.1:9")[2]
+    status, _, err = run(capsys, "undo", "x", "--api-url", "http://127.0.0.1:9")
+    assert (status, "no answer of Budget's from http://127.0.0.1:9" in err) == (4, True)
 
 
 def test_while_the_service_runs_it_does_the_work(place, new_database, capsys, monkeypatch):
@@ -107,6 +109,23 @@ def test_while_the_service_runs_it_does_the_work(place, new_database, capsys, mo
         status, _, err = run(capsys, "apollo", path, "--api-url", service.address, "--time-zone", "x")
         assert (status, "time zone" in err) == (1, True)
     assert count(place) == 0
+
+
+@pytest.mark.parametrize("named", ["BUDGET_API_URL", "profile"])
+def test_the_service_that_the_user_named_does_the_work_with_the_user_s_key(
+    place, new_database, capsys, monkeypatch, named
+):
+    path = old_ledgers.rhetor(place / "rhetor.db", [a_row(provider=None)])
+    with guarding(new_database, place / "guarded") as service:
+        if named == "profile":
+            main(["config", "set", "api_url", service.running.address])
+        else:
+            monkeypatch.setenv("BUDGET_API_URL", service.running.address)
+        assert run(capsys, "rhetor", path)[0] == 5
+        monkeypatch.setenv("BUDGET_API_KEY", service.key("admin")["key"])
+        capsys.readouterr()
+        status, out, err = run(capsys, "rhetor", path, "--time-zone", ZONE)
+    assert (status, err, "2025-06 no provider: 1 records" in out) == (0, "", True)
 
 
 def test_apollos_folder_is_taken_over(place, capsys):
