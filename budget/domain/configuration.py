@@ -27,6 +27,11 @@ GENERATED = "generated-"
 """How a `context_id` begins that was made up for a caller who gave none: it counts as absent (rule 2.6)."""
 
 
+def generated(key: str) -> str:
+    """A `context_id` for a caller who gave none, the same for the same idempotency key."""
+    return GENERATED + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that decisions depend on."""
 

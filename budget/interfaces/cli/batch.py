@@ -13,6 +13,7 @@ from typing import IO, Any, Final, NamedTuple
 import msgspec
 
 from budget.domain.commands import RecordUsage
+from budget.domain.configuration import generated
 from budget.interfaces.cli import exits
 from budget.interfaces.cli.failures import Failed
 from budget.interfaces.cli.parsers import Commands
@@ -133,7 +134,7 @@ def _of_json(stream: IO[bytes]) -> Iterator[Line]:
             continue
         try:
             record = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield Line(number, {}, f"is not JSON: {error}")
         else:
             yield _checked(number, record)
@@ -141,16 +142,32 @@ def _of_json(stream: IO[bytes]) -> Iterator[Line]:
 
 def _of_csv(stream: IO[bytes]) -> Iterator[Line]:
     rows = csv.DictReader(codecs.iterdecode(stream, "utf-8-sig", "replace"))
-    for row in rows:
+    for row in _readable(rows):
+        if row is None:
+            yield Line(
+                rows.reader.line_num, {}, f"is not CSV: a field is longer than {csv.field_size_limit():,} characters"
+            )
+            continue
         given = {name: text for name, text in row.items() if name and text and isinstance(text, str)}
         try:
             for name in ("tags", "metadata", "usage"):
                 if name in given:
                     given[name] = msgspec.json.decode(given[name])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             yield Line(rows.line_num, {}, f"is not JSON in a column: {error}")
         else:
             yield _checked(rows.line_num, given, of_texts=True)
+
+
+def _readable(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any] | None]:
+    """The rows; None for one that cannot be read, which ends no batch."""
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield None
 
 
 def _checked(number: int, record: Any, *, of_texts: bool = False) -> Line:
@@ -178,10 +195,15 @@ def _chunks(lines: Iterator[Line], size: int, tally: Tally) -> Iterator[list[Lin
 
 
 def _keyed(chunk: list[Line], batch_id: str) -> list[dict[str, Any]]:
-    return [
-        line.record if line.record.get("request_id") else {**line.record, "request_id": f"{batch_id}:{line.number}"}
-        for line in chunk
-    ]
+    return [_complete(line.record, f"{batch_id}:{line.number}") for line in chunk]
+
+
+def _complete(record: dict[str, Any], key: str) -> dict[str, Any]:
+    """With a key, and where it belongs to nothing with a context, as `budget usage record` gives it one."""
+    key = record.get("request_id") or key
+    if record.get("context_id") is None and record.get("allocation_id") is None:
+        return {**record, "request_id": key, "context_id": generated(key)}
+    return {**record, "request_id": key}
 
 
 def _nothing(chunk: list[Line]) -> dict[str, Any]:

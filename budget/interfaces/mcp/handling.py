@@ -1,13 +1,12 @@
 """What the handlers of Tekton's messages share: who asks, how a payload is read, what an error becomes."""
 
-import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from budget.domain.configuration import GENERATED
+from budget.domain.configuration import GENERATED, generated
 from budget.domain.entries import ANONYMOUS, Caller
 from budget.domain.errors import BudgetError, Invalid
 from budget.engine.ledger import Ledger
@@ -36,7 +35,7 @@ class Asked(NamedTuple):
         """A context for a caller who names none; the same again when a message with a key is repeated."""
         if self.key is None:
             return GENERATED + str(uuid.uuid4())
-        return GENERATED + hashlib.blake2b(self.key.encode(), digest_size=16).hexdigest()
+        return generated(self.key)
 
     async def admitted(self, operation: str, request: bodies.Struct) -> bodies.Struct:
         """The request as this caller may ask it."""

@@ -62,6 +62,26 @@ def test_a_line_that_is_wrong_is_named_and_spoils_no_other(budget, tmp_path):
     assert said == [["line 1", "is not JSON"], ["line 3", "component"], ["line 4", "a"], ["line 5", "tier"]]
 
 
+def test_what_no_parser_can_read_spoils_no_other_either(budget, tmp_path):
+    deep, wide = tmp_path / "deep.ndjson", tmp_path / "wide.csv"
+    deep.write_text("[" * 100_000 + "\n" + lines(1))
+    wide.write_text(",".join(RECORD) + "\n" + "x" * 200_000 + "\n" + ",".join(map(str, RECORD.values())) + "\n")
+    for file, line in ((deep, "line 1"), (wide, "line 2")):
+        status, out, err = budget("usage", "batch", str(file))
+        assert (status, out, line in err) == (exits.FAILED, "1 accepted, 0 duplicates, 1 refused\n", True)
+
+
+def test_a_record_that_belongs_to_no_context_is_booked_as_one_alone_would_be(budget, tmp_path):
+    file = tmp_path / "usage.ndjson"
+    record = {**RECORD, "component": "alone", "request_id": "alone-1"}
+    file.write_text(json.dumps({name: value for name, value in record.items() if name != "context_id"}) + "\n")
+    assert budget("usage", "batch", str(file))[1] == "1 accepted, 0 duplicates, 0 refused\n"
+    assert budget("usage", "batch", str(file))[1] == "0 accepted, 1 duplicates, 0 refused\n"
+    fields = [word for name, value in record.items() if name != "context_id" for word in (f"--{name}", str(value))]
+    assert budget("usage", "record", *(word.replace("_", "-") for word in fields))[0] == exits.DONE
+    assert totals(budget, "alone")["count"] == 1
+
+
 def test_a_rehearsal_sends_nothing(budget, tmp_path):
     file = tmp_path / "usage.ndjson"
     file.write_text(lines(3, component="rehearsed"))
