@@ -18,6 +18,8 @@ from budget.adapters.apollo import TokenBudgetManager
 from budget.adapters.apollo import routes as apollo
 from budget.adapters.hermes import Tekton
 from budget.adapters.migration import places
+from budget.adapters.notifications import Notifications
+from budget.adapters.notifications.mail import mail_server
 from budget.adapters.rhetor import BudgetManager
 from budget.adapters.rhetor import routes as rhetor
 from budget.client.in_process import InProcess
@@ -103,7 +105,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
             if doors.required and not keys.any_admin(ledger):
                 log.get_logger("api").warning("no key opens this service yet: stop it, and make one: budget keys first")
             app.state.initialization_time = round(time.monotonic() - started, 3)
-            yield
+            async with _notifications(settings, ledger, clock):
+                yield
         finally:
             if tekton is not None:
                 await tekton.stop()
@@ -124,8 +127,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, push_seconds: 
     app.state.identity = identity.Identity(settings.version, settings.port, started)
     app.state.traffic = traffic.Traffic()
     app.state.doors = doors
-    hot_routes = [route for prefix in PREFIXES for route in hot.routes(prefix)]
-    hot_routes += message_endpoint.ROUTES
+    hot_routes = [*(route for prefix in PREFIXES for route in hot.routes(prefix)), *message_endpoint.ROUTES]
     app.router.routes.extend([*hot_routes, *tool_calls.ROUTES, *pages.ROUTES])
     app.shortcut = hot.Shortcut(hot_routes)
     app.hot = traffic.Middleware(gate.Middleware(app.shortcut, **entry), app.state.traffic)
@@ -170,6 +172,13 @@ def _answer_for_the_old_managers(app: FastAPI, ledger: Ledger) -> None:
     own = InProcess(ledger, loop=asyncio.get_running_loop())
     app.state.rhetor = BudgetManager(backend=own, default_policy="warn", default_limits={})
     app.state.apollo = TokenBudgetManager(backend=own)
+
+
+def _notifications(settings: Settings, ledger: Ledger, clock: Clock | None) -> Notifications:
+    """Those who tell people of alerts."""
+    url = settings.smtp_url
+    mail = None if url is None else mail_server(url.get_secret_value(), settings.smtp_from)
+    return Notifications(ledger, mail=mail, clock=clock)
 
 
 def _tekton(settings: Settings, ledger: Ledger, own: identity.Identity) -> Tekton | None:

@@ -57,6 +57,8 @@ _SECRET_TEXT: Final = (
         re.compile(r"((?:api[_-]?key|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s,&\"'}\]]+", re.IGNORECASE),
         rf"\g<1>{REDACTED}",
     ),
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/=]+"), REDACTED),
+    (re.compile(r"(https?://hooks\.[^/\s]+/)[^\s\"']+"), rf"\g<1>{REDACTED}"),  # what follows is Slack's secret
     (re.compile(r"\b[sp]k-[A-Za-z0-9_-]{12,}"), REDACTED),
 )
 

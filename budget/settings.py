@@ -16,6 +16,7 @@ from budget.domain.instants import zone_exists
 TEKTON_PORTS = (*range(8000, 8017), 8080, 8088, 8097, 8098, 8099)
 TEKTON_ORIGINS = tuple(f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in TEKTON_PORTS)
 MOST_REPORT_TAGS = 3
+MOST_PORT = 65_535
 
 PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)\S+@")
 
@@ -86,6 +87,8 @@ class Settings(BaseModel):
     hermes_url: str = "http://localhost:8001"
     hermes_aliases: tuple[str, ...] = ()
     rhetor_url: str = "http://localhost:8003"
+    smtp_url: SecretStr | None = None
+    smtp_from: str = "budget@localhost"
     llm_provider: Literal["none", "rhetor", "openai", "anthropic"] = "rhetor"
     llm_url: str | None = None
     llm_model: str | None = None
@@ -162,6 +165,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         "hermes_aliases": _aliases(read),
         "hermes_url": _neighbour(read, ("HERMES_URL",), "HERMES_HOST", "HERMES_PORT", 8001),
         "rhetor_url": _neighbour(read, ("RHETOR_API_URL", "RHETOR_URL"), "RHETOR_HOST", "RHETOR_PORT", 8003),
+        "smtp_url": _mail_server(read),
+        "smtp_from": read.matching("BUDGET_SMTP_FROM", pattern=_SENDER, accepted="an e-mail address"),
         "llm_provider": read.choice("BUDGET_LLM_PROVIDER", choices=_LLM_PROVIDERS),
         "llm_url": _url(read, "BUDGET_LLM_URL"),
         "llm_model": read.text("BUDGET_LLM_MODEL"),
@@ -193,6 +198,8 @@ _YES_OR_NO: Mapping[str, bool] = {
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]+")
+_SMTP_URL = re.compile(r"smtps?://([^\s/@]+@)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?")
+_SENDER = re.compile(r"[^@\s<>,;:]{1,64}@[A-Za-z0-9.-]{1,250}")
 _URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9_.:\[\]-]+/?")
 _DATABASE_URL = re.compile(r"sqlite:///(?!:memory:)[^?\s][^?]*|postgresql\+asyncpg://[^\s/]*/[^\s/?]+(\?\S*)?")
@@ -266,6 +273,8 @@ KNOWN_VARIABLES: tuple[Variable, ...] = (
     Variable("HERMES_URL", "http://localhost:8001", "Hermes; an /api at the end is cut off"),
     Variable("HERMES_HOST", "TEKTON_HOST", "Hermes' host where HERMES_URL is not set"),
     Variable("HERMES_PORT", "8001", "Hermes' port where HERMES_URL is not set"),
+    Variable("BUDGET_SMTP_URL", "none", "the mail server for alerts: smtp://USER:PASSWORD@HOST:587, or smtps://…:465"),
+    Variable("BUDGET_SMTP_FROM", "budget@localhost", "whom those mails come from"),
     Variable("RHETOR_API_URL", "http://localhost:8003", "Rhetor, for the assistant; an /api at the end is cut off"),
     Variable("RHETOR_URL", "http://localhost:8003", "the same; RHETOR_API_URL comes first"),
     Variable("RHETOR_HOST", "TEKTON_HOST", "Rhetor's host where no URL is set"),
@@ -459,6 +468,15 @@ def _neighbour(read: _Environment, urls: tuple[str, ...], host: str, port: str, 
         return url.removesuffix("/api")
     number = read.whole(port, most=65535) or default_port
     return f"http://{_in_url(read.text(host, 'TEKTON_HOST') or 'localhost')}:{number}"
+
+
+def _mail_server(read: _Environment) -> str | None:
+    accepted = "smtp://[USER:PASSWORD@]HOST[:PORT], or smtps://…"
+    url = read.matching("BUDGET_SMTP_URL", pattern=_SMTP_URL, accepted=accepted)
+    port = url and re.search(r":([0-9]+)/?$", url)
+    if url and port and not 1 <= int(port[1]) <= MOST_PORT:
+        raise _wrong("BUDGET_SMTP_URL", url, accepted)
+    return url
 
 
 def _url(read: _Environment, *names: str) -> str | None:

@@ -27,6 +27,7 @@ TAGS: Final[Mapping[str, str]] = {
     "budget.adapters.rhetor": "rhetor_adapter",
     "budget.adapters.apollo": "apollo_adapter",
     "budget.adapters.migration": "migration",
+    "budget.adapters.notifications": "budget_notifications",
     "budget.interfaces.rest": "budget_api",
     "budget.interfaces.dashboard": "budget_api",
     "budget.interfaces.mcp": "mcp_endpoints",

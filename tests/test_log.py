@@ -149,3 +149,8 @@ def test_depth_is_bounded():
     nested: dict[str, object] = {}
     nested["again"] = nested
     assert "again" in str(log.redact(nested))
+
+
+def test_what_opens_or_signs_a_webhook_is_redacted_wherever_it_stands():
+    said = "Secret(text='whsec_AAA+/A==') address='https://hooks.slack.com/services/T0/x'"
+    assert log.redact(said) == "Secret(text='[redacted]') address='https://hooks.slack.com/[redacted]'"

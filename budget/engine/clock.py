@@ -1,5 +1,6 @@
 """The only place that asks what time it is."""
 
+import asyncio
 import time
 
 JUMP = 60 * 1_000_000
@@ -19,6 +20,10 @@ class Clock:
     def steady(self) -> int:
         """A clock that nobody sets; only its differences mean something."""
         return time.monotonic_ns() // 1000
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long by this clock."""
+        await asyncio.sleep(seconds)
 
     def jump(self) -> int:
         """How far the wall clock went beyond the steady clock since the last call; 0 below a minute."""
