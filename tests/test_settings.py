@@ -8,7 +8,8 @@ import pytest
 
 from budget import settings
 from budget.interfaces.cli import profiles
-from budget.settings import KNOWN_VARIABLES, SettingsError, Treatment, load
+from budget.settings import SettingsError, load
+from budget.variables import KNOWN, Treatment
 
 
 def loaded(**variables):
@@ -32,7 +33,7 @@ def test_the_defaults():
 
 def test_defaults_on_the_wire_stand_in_the_table_of_variables():
     plain = loaded()
-    table = {variable.name: variable.default for variable in KNOWN_VARIABLES}
+    table = {variable.name: variable.default for variable in KNOWN}
     assert table["BUDGET_PORT"] == str(plain.port)
     assert table["BUDGET_BIND"] == plain.bind
     assert table["BUDGET_VERSION"] == plain.version
@@ -204,7 +205,7 @@ def test_variables_of_others_are_left_alone():
 
 
 def test_variables_without_effect_are_warned_of_or_ignored():
-    for variable in KNOWN_VARIABLES:
+    for variable in KNOWN:
         if variable.treatment is Treatment.WARNED:
             (warning,) = loaded(**{variable.name: "1"}).warnings
             assert warning == f"{variable.name} is set and has no effect: {variable.meaning}"
@@ -213,7 +214,7 @@ def test_variables_without_effect_are_warned_of_or_ignored():
 
 
 def test_the_table_names_each_variable_once_and_every_one_that_is_read(monkeypatch):
-    names = [variable.name for variable in KNOWN_VARIABLES]
+    names = [variable.name for variable in KNOWN]
     assert len(set(names)) == len(names)
     read: set[str] = set()
     find = settings._Environment.find
@@ -225,7 +226,7 @@ def test_the_table_names_each_variable_once_and_every_one_that_is_read(monkeypat
     monkeypatch.setattr(settings._Environment, "find", noting)
     loaded()
     loaded(BUDGET_UNPRICED="refuse", BUDGET_DATABASE_URL="sqlite:///b.db")
-    honoured = {variable.name for variable in KNOWN_VARIABLES if variable.treatment is Treatment.HONOURED}
+    honoured = {variable.name for variable in KNOWN if variable.treatment is Treatment.HONOURED}
     by_the_scripts = {"BUDGET_VENV", "BUDGET_TEST_FULL"}
     by_the_command = {"BUDGET_PROFILE", "BUDGET_CONFIG", *(setting.variable for setting in profiles.SETTINGS.values())}
     assert read | by_the_scripts | by_the_command | {"HOME"} == honoured

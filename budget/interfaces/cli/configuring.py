@@ -8,7 +8,8 @@ from budget.interfaces.cli import exits, profiles
 from budget.interfaces.cli.failures import Failed
 from budget.interfaces.cli.parsers import FORMATS, Parser
 from budget.interfaces.cli.profiles import SECRETS, SETTINGS, Value
-from budget.settings import KNOWN_VARIABLES, Settings, Treatment
+from budget.settings import Settings
+from budget.variables import KNOWN, Treatment
 
 
 def add_commands(parser: Parser) -> None:
@@ -40,7 +41,7 @@ def _list(settings: Settings, given: argparse.Namespace) -> int:
     if given.service:
         rows += [
             _row(each.name, _of_service(each.name, each.default))
-            for each in KNOWN_VARIABLES
+            for each in KNOWN
             if each.treatment is Treatment.HONOURED
         ]
     _output(found).rows(rows, "Setting", ("name", "value", "from"))

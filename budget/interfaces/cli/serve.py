@@ -16,7 +16,8 @@ from uvicorn.importer import import_from_string
 
 from budget import log
 from budget.interfaces.cli.parsers import Parser
-from budget.settings import KNOWN_VARIABLES, Settings, SettingsError, Treatment
+from budget.settings import Settings, SettingsError
+from budget.variables import KNOWN, Treatment
 
 BACKLOG = 2048
 GRACE_SECONDS = 8
@@ -46,7 +47,7 @@ def add_commands(parser: Parser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     rows = (
         f"  {variable.name:<38} {variable.meaning} (default: {variable.default or 'none'})"
-        for variable in KNOWN_VARIABLES
+        for variable in KNOWN
         if variable.treatment is Treatment.HONOURED
     )
     parser.epilog = "environment variables:\n" + "\n".join(rows)
