@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +28,12 @@ class Service:
     """
 
     def __init__(
-        self, folder: Path, *, database_url: str | None = None, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        database_url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        through: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.database = folder / "budget.db"
@@ -38,6 +43,8 @@ class Service:
         self.start_seconds = 0.0
         self._log = folder / f"service-{self.port}.log"
         self._environment = dict(environment or {})
+        self._through = list(through)
+        """A command that starts the service in its own place, such as one that takes rights away from it."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -55,7 +62,7 @@ class Service:
             **self._environment,
         }
         started = time.perf_counter()
-        self._process = launch([sys.executable, "-m", "budget"], environment, self._log)
+        self._process = launch([*self._through, sys.executable, "-m", "budget"], environment, self._log)
         wait_until_answering(f"{self.url}/ready", self._process, self.log)
         self.start_seconds = time.perf_counter() - started
 
@@ -86,6 +93,10 @@ class Service:
     def resident_megabytes(self) -> float | None:
         """The memory it occupies; None where the system does not say."""
         return resident_megabytes(self.pid)
+
+    def peak_megabytes(self) -> float | None:
+        """The most memory that it has occupied since its start; None where the system does not say."""
+        return resident_megabytes(self.pid, "VmHWM:")
 
     def verify(self) -> dict[str, object]:
         """What `budget verify` finds."""
@@ -146,11 +157,11 @@ def wait_until_answering(url: str, process: subprocess.Popen[bytes], log: object
     raise TimeoutError(f"no answer from {url} in {START_SECONDS:.0f} s")
 
 
-def resident_megabytes(pid: int) -> float | None:
+def resident_megabytes(pid: int, line_of: str = "VmRSS:") -> float | None:
     """The memory that a process occupies; None where the system does not say."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return None
-    kilobytes = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), None)
+    kilobytes = next((line.split()[1] for line in status.splitlines() if line.startswith(line_of)), None)
     return None if kilobytes is None else int(kilobytes) / 1024

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import fcntl
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +38,15 @@ class SQLite:
 
     def lock(self) -> None:
         """Become the file's one writer, or raise `Locked` (rule 12.3)."""
+        # SQLite opens a file that may not be written all the same, and says so at the first change only.
+        if self.path.exists() and not os.access(self.path, os.W_OK):
+            raise Unavailable(f"the database {self.path} is read-only for this user: give the right to write to it")
         lock_path = Path(f"{self.path}.lock")
-        lock_path.parent.mkdir(parents=True, exist_ok=True)
-        lock_file = lock_path.open("w")
+        try:
+            lock_path.parent.mkdir(parents=True, exist_ok=True)
+            lock_file = lock_path.open("w")
+        except OSError as error:
+            raise Unavailable(f"cannot write {lock_path}: {error.strerror}") from error
         try:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
