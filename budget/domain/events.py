@@ -37,6 +37,7 @@ TYPES: Mapping[str, str] = {
     "limit.approached": "A limit reached one of its levels below 1.",
     "limit.reached": "A limit is used up, to the unit.",
     "limit.exceeded": "More than a limit allows is used, or used and held.",
+    "forecast.runs_out": "A limit will be used up before its window ends, if usage goes on as it did.",
     "alert.acknowledged": "Someone has seen an alert.",
     "clock.jumped": "The clock of the service leapt by more than a minute.",
     "budget.created": "A budget was made.",
@@ -75,8 +76,9 @@ RESULT = "message.answered"
 
 KEY_CHANGED = "key.changed"
 RECEIVER_CHANGED = "receiver.changed"
+RUNS_OUT = "forecast.runs_out"
 
-_OF_ALL = ("budget.", "policy.", "price.", "model.", "limit.", "alert.", "clock.")
+_OF_ALL = ("budget.", "policy.", "price.", "model.", "limit.", "forecast.", "alert.", "clock.")
 """Families of events that concern every budget where they name none."""
 
 
@@ -252,6 +254,8 @@ def _alert_changed(entry: Entry, data: dict[str, Any]) -> Event:
 def _crossing(alert: Alert) -> str:
     if alert.unit == "clock":
         return "clock.jumped"
+    if alert.type.endswith("forecast"):
+        return RUNS_OUT
     if not alert.type.endswith("exceeded"):
         return "limit.approached"
     return "limit.reached" if msgspec.json.decode(alert.details)["usage_percentage"] == 1 else "limit.exceeded"

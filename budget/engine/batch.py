@@ -20,7 +20,7 @@ from budget.domain.models import Model
 from budget.domain.policies import Policy
 from budget.domain.records import Alert, Hold, Record
 from budget.domain.state import State
-from budget.engine import administration, answers, decisions, imports, keys, notifications
+from budget.engine import administration, answers, decisions, forewarning, imports, keys, notifications
 from budget.engine.loading import Memory, Outcome, Submission, claims, load
 from budget.log import get_logger
 from budget.storage import alerts as stored_alerts
@@ -258,7 +258,7 @@ def _snapshot(state: State, answer: Any) -> Any:
     return answer
 
 
-_ALONE = {**administration.ALONE, **imports.COMMANDS, **keys.COMMANDS, **notifications.COMMANDS}
+_ALONE = {**administration.ALONE, **imports.COMMANDS, **keys.COMMANDS, **notifications.COMMANDS, **forewarning.COMMANDS}
 
 _PLAIN: dict[type[commands.Command], Callable[..., Any]] = {
     commands.Allocate: allocations.allocate,

@@ -8,6 +8,7 @@ from typing import Self
 
 import httpx
 
+from budget.adapters.notifications import forewarning
 from budget.adapters.notifications.gathering import Gatherer
 from budget.adapters.notifications.mail import MailServer
 from budget.adapters.notifications.sending import Sender
@@ -16,7 +17,7 @@ from budget.engine.ledger import Ledger
 
 
 class Notifications:
-    """Both tasks of one replica. Several replicas may run them: one at a time works."""
+    """The tasks of one replica. Several replicas may run them: one at a time works."""
 
     def __init__(
         self,
@@ -28,13 +29,14 @@ class Notifications:
         chance: Callable[[], float] = random.random,
     ) -> None:
         wake = asyncio.Event()
+        self._ledger = ledger
         sleep = (clock or Clock()).sleep
         self._gatherer = Gatherer(ledger, wake=wake, sleep=sleep)
         self._sender = Sender(
             ledger,
             wake=wake,
             sleep=sleep,
-            is_ours=lambda: self._gatherer.has_task,
+            is_ours=self._is_ours,
             mail=mail,
             transport=transport,
             chance=chance,
@@ -46,6 +48,7 @@ class Notifications:
         self._tasks = [
             asyncio.create_task(self._gatherer.keep(), name="budget-notifications"),
             asyncio.create_task(self._sender.keep(), name="budget-deliveries"),
+            asyncio.create_task(forewarning.keep(self._ledger, self._is_ours), name="budget-forewarning"),
         ]
         return self
 
@@ -57,3 +60,6 @@ class Notifications:
                 await task
         await self._sender.stop()
         await self._gatherer.release()
+
+    def _is_ours(self) -> bool:
+        return self._gatherer.has_task
