@@ -20,6 +20,7 @@ EVERY_SECONDS: Final = 60.0
 LEAST_SECONDS: Final = 0.1
 """Between two rounds: at most ten summaries of a budget a second."""
 
+RETRY_SECONDS: Final = 1.0
 MOST_ALERTS: Final = 20
 
 
@@ -76,6 +77,10 @@ class Pulse:
                     await self._tell_budget(budget_id)
             except BudgetError as error:
                 log.warning("summaries cannot be made now", error=error.message)
+                self._budgets |= budgets  # the last state is told all the same, once it can be read
+                self._holds |= holds
+                self._changed.set()
+                await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(self._least_seconds)
 
     async def _tell_holds(self, ids: set[str]) -> None:
@@ -93,12 +98,14 @@ class Pulse:
         return row
 
     async def _beat(self) -> None:
+        since = self._ledger.now()
         while True:
-            since = self._ledger.now()
             await asyncio.sleep(self._every_seconds)
+            now = self._ledger.now()
             try:
                 await self._tell_periods()
                 await self._tell_alerts(since)
+                since = now
             except BudgetError as error:
                 log.warning("summaries cannot be made now", error=error.message)
 

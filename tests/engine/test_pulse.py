@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from budget.domain.errors import Unavailable
 from budget.domain.events import DRAWN, SUMMARIES, SUMMARY, Filter
+from budget.engine import pulse as pulse_module
+from budget.engine import summaries
 from budget.engine.pulse import Pulse
 
 
@@ -29,6 +32,23 @@ async def test_many_changes_are_few_summaries_and_the_last_has_them_all(book, pu
         summaries += [message.event.said for message in await subscription.next()]
     assert len(summaries) < 15
     assert summaries[-1]["summaries"][2]["period"] == "monthly"
+    subscription.close()
+
+
+async def test_what_cannot_be_read_now_is_told_when_it_can(book, pulse, monkeypatch):
+    read, failures = summaries.summary_rows, [Unavailable("the database is gone for a moment")]
+
+    async def summary_rows(*asked, **more):
+        if failures:
+            raise failures.pop()
+        return await read(*asked, **more)
+
+    monkeypatch.setattr(summaries, "summary_rows", summary_rows)
+    monkeypatch.setattr(pulse_module, "RETRY_SECONDS", 0)
+    subscription = await listening(book, SUMMARY)
+    await book.record(10, 0)
+    (message,) = await subscription.next()
+    assert (failures, message.event.said["summary"]["total_tokens_used"]) == ([], 10)
     subscription.close()
 
 
