@@ -5,6 +5,7 @@ import sys
 from datetime import datetime
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -20,6 +21,9 @@ NARROWS: Final = ("period", "tier", "provider", "component")
 MOST: Final = 8
 """Holds and alerts on the screen; the others are counted."""
 WIDTH: Final = 20
+NARROW: Final = 6
+"""Cells of a bar where a terminal is too narrow for the figures in words."""
+LONGEST_NAME: Final = 24
 
 
 def add_commands(parser: Parser) -> None:
@@ -64,12 +68,14 @@ def read(session: Session, given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def screen(session: Session, found: dict[str, Any]) -> RenderableType:
-    """All of it below each other."""
+def screen(session: Session, found: dict[str, Any], *, brief: bool = False) -> RenderableType:
+    """All of it below each other; where it is brief, the limits that nothing counts on are only counted."""
     now = exchange.now()
+    limits = [row for row in found["limits"] if row["used"] or row["held"]] if brief else found["limits"]
+    empty = "nothing is used or held" if brief else "no limit is set: `budget limits create` sets one"
     parts = [
         Text(_heading(session, found["service"]), style="bold"),
-        *_section("limits", _limits(found["limits"], now), "no limit is set: `budget limits create` sets one"),
+        *_section("limits", _and_more(_limits(session, limits, now), len(found["limits"]), "untouched"), empty),
         *_section("holds", _holds(session, found, now), "nothing is held"),
         *_section("alerts", _alerts(session, found), "none that nobody has seen"),
         *_section("neighbours", _neighbours(found["service"]), "none"),
@@ -87,28 +93,51 @@ def _section(title: str, rows: list[list[str]], nothing: str) -> list[Renderable
     return [Text(f"\n{title}", style="bold"), output.indented(content)]
 
 
-def _limits(limits: list[dict[str, Any]], now: int) -> list[list[str]]:
+def _limits(session: Session, limits: list[dict[str, Any]], now: int) -> list[list[str]]:
     plain = not (sys.stdout.encoding or "").lower().startswith("utf")
-    return [_limit(row, now, plain=plain) for row in limits]
+    whose = _whose(session, limits)
+    rows = [[whose.get(row["budget_id"], "") + _name(row), *_figures(row, now, plain=plain)] for row in limits]
+    room = output.console().width - 2
+    if sum(max(map(cell_len, column)) + 2 for column in zip(*rows, strict=True)) <= room:
+        return rows
+    return [[whose.get(row["budget_id"], "") + _name(row), *_short(row, plain=plain)] for row in limits]
 
 
-def _limit(row: dict[str, Any], now: int, *, plain: bool) -> list[str]:
-    def said(field: str) -> str:
-        return columns.written(row, field, lambda _: "UTC")
+def _whose(session: Session, limits: list[dict[str, Any]]) -> dict[Any, str]:
+    """Before each limit the name of its budget, where they are of several."""
+    if len({row["budget_id"] for row in limits} - {None}) < 2:  # noqa: PLR2004 -- two are several
+        return {}
+    budgets = session.each("list_budgets")
+    return {each["budget_id"]: f"{figures.visible(each['name'])[:LONGEST_NAME]}: " for each in budgets}
 
-    name = f"{row['period']} {row['unit']}, {row['type']}, {said('applies_to')}"
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['period']} {row['unit']}, {row['type']}, {_said(row, 'applies_to')}"
+
+
+def _said(row: dict[str, Any], field: str) -> str:
+    return columns.written(row, field, lambda _: "UTC")
+
+
+def _figures(row: dict[str, Any], now: int, *, plain: bool) -> list[str]:
     if row["used"] is None:
-        return [name, "", f"of {said('limit')}", "its figures need a --context-id or --task-id of `limits list`"]
-    whole = float(row["limit"])
-    shares = [float(row[field]) / whole if whole else 1.0 for field in ("used", "held")]
-    text = f"{said('used')} used + {said('held')} held of {said('limit')}, {said('free')} free"
+        return ["", f"of {_said(row, 'limit')}", "its figures need a --context-id or --task-id of `limits list`"]
+    text = f"{_said(row, 'used')} used + {_said(row, 'held')} held of {_said(row, 'limit')}, {_said(row, 'free')} free"
     resets = f"resets in {_until(row['resets_at'], now)}" if row["resets_at"] else ""
-    return [
-        name,
-        figures.bar(shares[0], shares[1], WIDTH, plain=plain),
-        said("ratio"),
-        f"{text}; {resets}".rstrip("; "),
-    ]
+    return [_bar(row, WIDTH, plain=plain), _said(row, "ratio"), f"{text}; {resets}".rstrip("; ")]
+
+
+def _short(row: dict[str, Any], *, plain: bool) -> list[str]:
+    """The same without words: used + held of the limit."""
+    if row["used"] is None:
+        return ["", f"of {_said(row, 'limit')}"]
+    return [_bar(row, NARROW, plain=plain), f"{_said(row, 'used')} + {_said(row, 'held')} of {_said(row, 'limit')}"]
+
+
+def _bar(row: dict[str, Any], width: int, *, plain: bool) -> str:
+    whole = float(row["limit"])
+    used, held = (float(row[field]) / whole if whole else 1.0 for field in ("used", "held"))
+    return figures.bar(used, held, width, plain=plain)
 
 
 def _holds(session: Session, found: dict[str, Any], now: int) -> list[list[str]]:
@@ -137,9 +166,9 @@ def _neighbours(service: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _and_more(rows: list[list[str]], total: int) -> list[list[str]]:
+def _and_more(rows: list[list[str]], total: int, what: str = "more") -> list[list[str]]:
     more = total - len(rows)
-    return [*rows, [f"… and {more:,} more", *[""] * (len(rows[0]) - 1)]] if rows and more > 0 else rows
+    return [*rows, [f"… and {more:,} {what}", *[""] * (len(rows[0]) - 1)]] if rows and more > 0 else rows
 
 
 def _until(text: str, now: int) -> str:

@@ -71,7 +71,7 @@ async def _listen(session: Session, newest: int, recent: deque[str], happened: a
 
 def _drawn(session: Session, given: argparse.Namespace, recent: deque[str]) -> Any:
     try:
-        shown = status.screen(session, status.read(session, given))
+        shown = status.screen(session, status.read(session, given), brief=True)
     except BudgetError as error:
         # It may be restarting; the events wait for it, too.
         shown = Text(error.message, style="bold red")

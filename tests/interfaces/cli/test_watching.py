@@ -57,6 +57,19 @@ def test_the_status_is_one_screen(budget, used, address):
     assert (status, shown) == (exits.DONE, STATUS)
 
 
+def test_limits_of_several_budgets_say_whose_they_are(budget, used):
+    out = budget("status")[1]
+    assert re.search(r"^  Watched: monthly cost, hard_limit, everything +███", out, re.MULTILINE)
+    assert re.search(r"^  Default Budget: daily cost, warn, everything +░", out, re.MULTILINE)
+
+
+def test_on_a_narrow_terminal_a_limit_is_still_one_line(terminal, used, address):
+    screen = terminal("status", "--budget", "Watched", "--api-url", address, COLUMNS="80", PYTHONIOENCODING="utf-8")
+    screen.until("monthly cost, hard_limit, everything  █▒▒▒░░  $0.15 + $0.50 of $1.00")
+    screen.until("monthly tokens, warn, everything      ██████  30,000 + 50,000 of 20,000")
+    assert screen.ended() == exits.DONE
+
+
 def test_the_status_is_there_for_programs(budget, used):
     found = json.loads(budget("status", "--budget", used, "--format", "json")[1])
     assert [limit["unit"] for limit in found["limits"]] == ["cost", "tokens"]
