@@ -41,6 +41,7 @@ GROUPS: Final = (
     Group("export", "usage as CSV, JSON or NDJSON, or as FOCUS, in a file", "export", asks=False),
     Group("recommend", "cheaper models for a call", "projected"),
     Group("dashboard", "the figures of the first screen in one answer", "projected"),
+    Group("demo", "example data in an empty ledger, marked; --remove takes it back", "demo"),
     Group("watch", "the same, live, and what happens", "watch"),
     Group("shell", "these commands at a prompt, with history and completion", "shell"),
     Group("config", "the command line's own settings, and profiles for several services", "configuring", asks=False),
