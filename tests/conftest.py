@@ -19,11 +19,15 @@ from tests import databases
 REPLICAS = 4 if os.environ.get("BUDGET_TEST_FULL") == "1" else 2
 
 
+WHOLE = frozenset(("e2e", "faults", "integration", "performance"))
+"""Folders of tests across components: the lines that they run are counted in the components' own."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Lines are counted once: what runs on both databases is counted on SQLite, storage on both."""
-    storage = Path(__file__).parent / "storage"
     for item in items:
-        if "[postgresql" in item.nodeid and storage not in item.path.parents:
+        folder = item.path.relative_to(item.config.rootpath / "tests").parts[0] if "tests" in item.path.parts else ""
+        if folder in WHOLE or (folder != "storage" and "[postgresql" in item.nodeid):
             item.add_marker(pytest.mark.load)
 
 

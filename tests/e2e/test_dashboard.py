@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from benchmarks.service import Service
 from tests.e2e import chromium
 
-pytestmark = [pytest.mark.load, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=20_000)
 

@@ -8,13 +8,9 @@ import random
 from asyncio import gather
 from collections import deque
 
-import pytest
-
 from budget.client import AsyncBudgetClient, Retries, Unavailable
 from budget.storage import statements
 from budget.storage.database import Database
-
-pytestmark = pytest.mark.load
 
 FULL = os.environ.get("BUDGET_TEST_FULL") == "1"
 ROUNDS = 5 if FULL else 2

@@ -6,14 +6,10 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from budget.engine.verification import verify
 from budget.storage import statements
 from budget.storage.database import Database
 from tests import old_ledgers
-
-pytestmark = pytest.mark.load
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("migration_until_killed.py")

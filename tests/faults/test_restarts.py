@@ -5,14 +5,10 @@ import contextlib
 import itertools
 import os
 
-import pytest
-
 from benchmarks.service import Service
 from budget.client import AsyncBudgetClient, Retries, subscribe
 from budget.storage import statements
 from budget.storage.database import Database
-
-pytestmark = pytest.mark.load
 
 RESTARTS = 20 if os.environ.get("BUDGET_TEST_FULL") == "1" else 6
 WORKERS = 8

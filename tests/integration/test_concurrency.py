@@ -17,8 +17,6 @@ from budget.client import AsyncBudgetClient, Refused
 from budget.storage import statements
 from budget.storage.database import Database
 
-pytestmark = pytest.mark.load
-
 CLIENTS = 200
 EACH = 5
 """Requests of each client."""

@@ -5,12 +5,8 @@ import contextlib
 import random
 import shutil
 
-import pytest
-
 from budget.client import subscribe
 from tests.live import served
-
-pytestmark = pytest.mark.load
 
 CUTS = 50
 EVENTS = 10_000

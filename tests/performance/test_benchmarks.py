@@ -8,8 +8,6 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import adapters, cli, dashboard, fanout, load, mcp, migrate, replicas, runs
 from benchmarks.service import Service
 
-pytestmark = pytest.mark.load
-
 SMALL = runs.SCALES["small"]
 PER_COMPARISON = (SMALL.rounds + 1) * SMALL.requests
 

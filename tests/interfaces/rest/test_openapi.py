@@ -42,6 +42,7 @@ schema = schemathesis.openapi.from_dict(
 )
 
 
+@pytest.mark.load
 @schema.parametrize()
 @hypothesis_settings(
     max_examples=EXAMPLES,
