@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -24,13 +25,17 @@ GRACE_SECONDS = 8
 """How long requests that run may take after the signal to stop; containers are killed after ten."""
 
 
+OPEN_FILES = 16_384
+"""Enough for 10,000 listeners and as many requests as the queue has room for; many systems give 1,024 unless asked."""
+
 SOCKETS: Mapping[str, Any] = {
-    "ws": "budget.interfaces.ws.protocol:Protocol",  # by name: interfaces do not know each other
+    "http": "budget.interfaces.rest.protocol:Protocol",  # by name: interfaces do not know each other
+    "ws": "budget.interfaces.ws.protocol:Protocol",
     "ws_max_size": 64 * 1024,
     "ws_per_message_deflate": False,  # it would compress each event once for each listener
     "ws_ping_interval": None,  # frames come often enough; an unanswered ping would give code 1011 a second cause
 }
-"""How WebSockets are served."""
+"""How connections are served."""
 
 
 class Server(uvicorn.Server):
@@ -58,6 +63,7 @@ def run(settings: Settings, _: argparse.Namespace | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit status is 0 when it stopped as told."""
     log.configure(settings)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells of each part it loads
+    _allow_open_files()
     listening = _listen(settings)
     # Asked for by name, as any server would: interfaces do not know the wiring.
     app = import_from_string("budget.app:create_app")(settings)
@@ -65,7 +71,6 @@ def run(settings: Settings, _: argparse.Namespace | None = None) -> int:
         app,
         host=settings.bind,
         port=settings.port,
-        http="httptools",
         **SOCKETS,
         lifespan="off",  # opened here, so that what is wrong at the start is said in one line
         log_config=None,
@@ -103,6 +108,12 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def _allow_open_files() -> None:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
 
 
 def _listen(settings: Settings) -> socket.socket:
