@@ -27,6 +27,7 @@ class FakeHermes:
         self.beats: dict[str, float] = {}
         self.published: list[dict[str, Any]] = []
         self.calls: list[str] = []
+        self.takes_tools = True
         self.mood: str | None = None
         self.tools: dict[str, dict[str, Any]] = {}
         self.restart()
@@ -145,6 +146,8 @@ class FakeHermes:
     async def _add_tool(self, request: Request) -> Response:
         if moody := self._moody(request):
             return moody
+        if not self.takes_tools:
+            return PlainTextResponse("Bad gateway", 502)
         body = await request.json()
         if not all(name in body for name in ("name", "description", "schema")):
             return JSONResponse({"detail": "name, description and schema are needed"}, 422)

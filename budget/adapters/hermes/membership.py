@@ -50,7 +50,8 @@ class Membership:
         self._sleep = sleep
         self._chance = chance
         self._tokens: dict[str, str] = {}
-        self._renewed_at = 0
+        self._renewed_at: int | None = None
+        """When all was registered last; None where it was begun and not finished."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -89,7 +90,7 @@ class Membership:
 
     async def _step(self) -> None:
         """Make sure that Hermes knows us, once."""
-        if len(self._tokens) == len(self._registrations) and self._clock.steady() - self._renewed_at < RENEW_AFTER:
+        if self._renewed_at is not None and self._clock.steady() - self._renewed_at < RENEW_AFTER:
             try:
                 for registration in self._registrations:
                     await self._hermes.beat(registration.component_id, self._tokens[registration.component_id])
@@ -103,6 +104,7 @@ class Membership:
         await self._join()
 
     async def _join(self) -> None:
+        self._renewed_at = None
         self._tokens.clear()
         for registration in self._registrations:
             self._tokens[registration.component_id] = await self._hermes.register(registration)

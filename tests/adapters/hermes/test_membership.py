@@ -100,6 +100,17 @@ async def test_a_restart_that_forgets_is_noticed_although_heartbeats_are_taken(h
     assert "budget.CheckBudget" in hermes.tools
 
 
+async def test_a_registration_that_broke_off_before_the_tools_is_begun_anew(hermes, joined, time):
+    await joined()
+    hermes.restart()
+    hermes.takes_tools = False
+    await time.advance(31)
+    assert (hermes.alive(), "budget.CheckBudget" in hermes.tools) == (["budget"], False)
+    hermes.takes_tools = True
+    await time.advance(31)
+    assert "budget.CheckBudget" in hermes.tools
+
+
 async def test_a_token_that_is_refused_is_renewed_at_once(hermes, joined, time, monkeypatch):
     await joined()
     monkeypatch.setattr(FakeHermes, "_sign", staticmethod(lambda said: "another secret"))
