@@ -9,6 +9,8 @@ import pytest
 from benchmarks.service import free_port
 from budget.client import Gone, Invalid, NotAllowed, Unavailable, subscribe
 from budget.client.exchange import Retries
+from budget.domain import errors
+from budget.engine.bus import Bus
 from tests.live import PATIENCE_SECONDS, MovableClock, served
 
 MONTH = 31 * 24 * 3600 * 1_000_000
@@ -51,6 +53,22 @@ async def test_it_knows_where_it_was_although_nothing_had_happened_yet(folder):
         recorded.set()
         found = await listening
     assert [event["seq"] for event in found] == list(range(before + 1, before + 5))
+
+
+async def test_a_database_that_is_away_while_one_comes_is_waited_for(folder, monkeypatch):
+    bounds, failures = Bus.bounds, [errors.Unavailable("the database is gone for a moment")]
+
+    async def failing(bus):
+        if failures:
+            raise failures.pop()
+        return await bounds(bus)
+
+    async with served(folder) as live:
+        before = await live.newest()
+        await live.record_many(2)
+        monkeypatch.setattr(Bus, "bounds", failing)
+        found = await some(2, live.url, after=before, types=["usage.*"])
+    assert ([event["seq"] for event in found], failures) == ([before + 1, before + 2], [])
 
 
 async def test_filters_go_along(folder):

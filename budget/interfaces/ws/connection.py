@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from budget.domain.errors import BudgetError, Gone, Invalid
+from budget.domain.errors import BudgetError, Gone, Invalid, Unavailable
 from budget.domain.instants import iso
 from budget.engine.ledger import Ledger
 from budget.interfaces.ws import closing, frames, incoming
@@ -92,8 +92,8 @@ class Connection:
             if query:
                 place, replies = await self._place_for(incoming.events_request(query, from_query=True))
                 hearing.take(place)
-        except Gone:
-            raise
+        except (Gone, Unavailable):
+            raise  # without what it asked for it would hear something else, from elsewhere on
         except BudgetError as error:
             replies = [self._problem(error)]
         if not hearing.began:
