@@ -14,7 +14,7 @@ from budget.operations.catalogue import BY_NAME
 from tests.serving import serving
 
 READS = [verb for verb in projected.VERBS if BY_NAME[verb.operation].kind == "reads"]
-NONE = {"migration_id", "key_id"}
+NONE = {"delivery_id", "key_id", "migration_id", "receiver_id"}
 """Of these there is none."""
 MORE = {
     "list_prices": ["--provider", "acme"],
