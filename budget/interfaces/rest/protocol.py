@@ -3,9 +3,9 @@
 import asyncio
 import resource
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from budget.operations import problems, sending
 
@@ -82,7 +82,8 @@ class Protocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._giving_up = None
-        if self.cycle and not self.cycle.response_complete:  # pipelined: the one before is being answered
+        before = cast("RequestResponseCycle | None", self.cycle)  # uvicorn does not declare that there may be none yet
+        if before is not None and not before.response_complete:
             self._expect_an_end()
         elif self._head_bytes:
             self._refuse(
